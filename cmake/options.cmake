@@ -1,0 +1,26 @@
+# Flags for every target of ours, kept on one INTERFACE target so that nothing leaks to users.
+add_library(sluice_options INTERFACE)
+target_compile_features(sluice_options INTERFACE cxx_std_20)
+target_compile_options(sluice_options INTERFACE -Wall -Wextra $<$<BOOL:${SLUICE_WERROR}>:-Werror>)
+
+if(SLUICE_SANITIZE)
+  target_compile_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer -g)
+  target_link_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE})
+endif()
+
+# One spelling of every include, "sluice/core/tensor.h", in the tree and after install.
+set(SLUICE_INCLUDE_LINKS ${PROJECT_BINARY_DIR}/include)
+file(MAKE_DIRECTORY ${SLUICE_INCLUDE_LINKS}/sluice)
+foreach(layer core graphs nodes runtime)
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${layer} ${SLUICE_INCLUDE_LINKS}/sluice/${layer} SYMBOLIC)
+endforeach()
+target_include_directories(sluice_options INTERFACE $<BUILD_INTERFACE:${SLUICE_INCLUDE_LINKS}>)
+
+find_program(SLUICE_CCACHE ccache)
+if(SLUICE_CCACHE AND PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SLUICE_CCACHE})
+endif()
+find_program(SLUICE_MOLD mold)
+if(SLUICE_MOLD AND PROJECT_IS_TOP_LEVEL)
+  add_link_options(-fuse-ld=mold)
+endif()
