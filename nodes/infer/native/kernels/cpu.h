@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sluice::kernels {
+
+// Instruction sets that kernels are compiled for beside the portable one.
+enum class Isa { kPortable, kAvx2, kAvx512 };
+
+// The best instruction set of this CPU, found once. The environment variable SLUICE_ISA
+// ("portable", "avx2", "avx512") can lower it, for tests and for comparing; it never raises it.
+Isa isa();
+std::string_view to_string(Isa isa);
+
+// Makes OpenBLAS single-threaded and, where its own detection picked kernels that do not fit the
+// CPU (0.3.21 takes some newer CPUs for a Prescott), makes it choose again. Idempotent,
+// thread-safe; every kernel that calls OpenBLAS calls it first, so nobody has to.
+void init_blas();
+
+// The name OpenBLAS gives to the kernels in use, after the repair: "Haswell", "Zen", "SkylakeX".
+std::string blas_core_name();
+
+}  // namespace sluice::kernels
