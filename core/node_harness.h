@@ -1,0 +1,74 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/core/registry.h"
+
+namespace sluice {
+
+// Runs one node alone, without an engine, in virtual time: for tests.
+//
+//   NodeHarness node("image.resize", {{"width", std::int64_t{320}}});
+//   node.wire("image", PortType::of<Image>());
+//   ASSERT_TRUE(node.open().is_ok());
+//   auto run = node.process({{"image", PayloadRef::make(picture)}});
+//   EXPECT_EQ(run.out("out")[0].get<Image>().width(), 320);
+//
+// Threads: one thread at a time.
+class NodeHarness {
+ public:
+  using OptionList = std::vector<std::pair<std::string, OptionValue>>;
+
+  // REQUIRES: the type is registered and the options are ones of its spec, of the right kind; anything
+  // else aborts with a message, as a mistake in the test. Values are not checked against ranges.
+  explicit NodeHarness(std::string_view type, OptionList options = {}, CommonOptions common = {});
+  ~NodeHarness();
+
+  // Says what is wired to an input before `open`; an input of the spec that is not named stays unwired
+  // when it is optional and gets its declared type otherwise.
+  void wire(std::string input, PortType type);
+  // Says that nobody reads an output. All are read unless said.
+  void ignore_output(std::string output);
+  void limit_memory(std::size_t bytes);
+
+  // Resolves and opens. The problems of a failed resolve are joined in the status' message.
+  Status open();
+  const Ports& ports() const;
+  const std::vector<Problem>& problems() const;
+
+  struct Run {
+    Status status;
+    std::map<std::string, std::vector<PayloadRef>> outputs;
+    const std::vector<PayloadRef>& out(const std::string& name = "out") const;
+  };
+  using Inputs = std::map<std::string, PayloadRef>;
+  // One item through process or process_batch. REQUIRES: open() was ok.
+  Run process(const Inputs& inputs, std::string key = "item");
+  std::vector<Run> process_batch(const std::vector<Inputs>& items);
+
+  struct Produced {
+    Result<Next> next;
+    std::string key;
+    std::map<std::string, std::vector<PayloadRef>> outputs;
+  };
+  // One call of a source's next.
+  Produced next();
+
+  // Feeds a flow node and gives what it sent, per output, markers included.
+  std::map<std::string, std::vector<Packet>> feed(std::string_view input, Packet packet);
+
+  Status close();
+  VirtualClock& clock();
+  // What the node ended the run with; ok when it did not.
+  Status failed_run() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sluice
