@@ -5,11 +5,11 @@
 
 namespace sluice::kernels {
 
-// Instruction sets that kernels are compiled for beside the portable one.
-enum class Isa { kPortable, kAvx2, kAvx512 };
+// Instruction sets that kernels are compiled for. kAvx2 means AVX2 with FMA.
+enum class Isa { kPortable, kAvx2 };
 
-// The best instruction set of this CPU, found once. The environment variable SLUICE_ISA
-// ("portable", "avx2", "avx512") can lower it, for tests and for comparing; it never raises it.
+// The best instruction set of this CPU, found once. The environment variable SLUICE_ISA=portable lowers
+// it, for tests and for comparing.
 Isa isa();
 std::string_view to_string(Isa isa);
 

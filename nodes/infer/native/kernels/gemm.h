@@ -2,7 +2,9 @@
 
 #include "sluice/nodes/infer/native/kernels/types.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace sluice::kernels {
 
@@ -21,6 +23,32 @@ struct GemmParams {
 
 // `c` is ignored with GemmBias::kNone. The output overlaps no input. Runs on OpenBLAS.
 void gemm(const GemmParams& params, const float* a, const float* b, const float* c, float* y);
+
+// A product by a constant matrix, Y[M,N] = A[M,K] * B[K,N] (+ bias), with B laid out once for it.
+// The faster choice than gemm() wherever B is a weight, most of all for small M. Owns: the packed B
+// and the bias. Threads: immutable, thread-safe.
+class PackedGemm {
+ public:
+  enum class Layout : std::uint8_t { kKByN, kNByK };  // of `b`; kNByK is Gemm's transpose_b
+  // `b`: as `layout` says; `bias`: [n] or null. Both are copied.
+  PackedGemm(std::int64_t k, std::int64_t n, Layout layout, const float* b, const float* bias,
+             const Activation& activation = {});
+  ~PackedGemm();
+  PackedGemm(PackedGemm&&) noexcept;
+  PackedGemm& operator=(PackedGemm&&) noexcept;
+
+  std::int64_t k() const;
+  std::int64_t n() const;
+  std::size_t scratch_bytes(std::int64_t m) const;
+  // `residual`: [m, n] added after the activation, or null. The output may be the residual, not
+  // `a`.
+  void run(std::int64_t m, const float* a, const float* residual, float* y,
+           std::byte* scratch) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<const Impl> impl_;
+};
 
 // numpy.matmul over the last two axes with broadcasting of the leading ones; vectors (rank 1)
 // follow numpy's rule. The output is contiguous and has numpy's result shape, which the caller has

@@ -1,0 +1,86 @@
+#include "sluice/nodes/infer/native/kernels/cpu.h"
+
+#include <cblas.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include "sluice/nodes/infer/native/kernels/target.h"
+
+// Exported by builds of OpenBLAS with run-time dispatch, but not declared in its headers; absent elsewhere.
+extern "C" {
+__attribute__((weak)) void gotoblas_dynamic_init();
+__attribute__((weak)) void gotoblas_dynamic_quit();
+}
+
+namespace sluice::kernels {
+namespace {
+
+Isa detect() {
+#if SLUICE_HAVE_AVX2
+  const char* limit = std::getenv("SLUICE_ISA");
+  if (limit != nullptr && std::strcmp(limit, "portable") == 0) return Isa::kPortable;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::kAvx2;
+#endif
+  return Isa::kPortable;
+}
+
+// The OpenBLAS core this CPU should have at least, or null where any choice is as good.
+const char* wanted_core() {
+#if SLUICE_HAVE_AVX2
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+    return "SkylakeX";
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#endif
+  return nullptr;
+}
+
+// Cores whose kernels use no AVX2: what OpenBLAS falls back to for a CPU that it does not know.
+bool is_too_old(std::string_view core, std::string_view wanted) {
+  for (std::string_view old :
+       {"Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Sandybridge", "Atom", "Katmai", "Coppermine",
+        "Northwood", "Banias", "Athlon", "Opteron", "Opteron_SSE3", "Barcelona", "Bobcat", "Nano", "Bulldozer"}) {
+    if (core == old) return true;
+  }
+  // Zen is Haswell's kernels; on a CPU with AVX-512 both leave half of it unused.
+  return wanted == "SkylakeX" && (core == "Haswell" || core == "Zen");
+}
+
+void repair_core() {
+  const char* wanted = wanted_core();
+  if (wanted == nullptr || gotoblas_dynamic_init == nullptr || gotoblas_dynamic_quit == nullptr) return;
+  if (std::getenv("OPENBLAS_CORETYPE") != nullptr) return;  // the user's own choice
+  if (!is_too_old(openblas_get_corename(), wanted)) return;
+
+  setenv("OPENBLAS_CORETYPE", wanted, 1);
+  gotoblas_dynamic_quit();
+  gotoblas_dynamic_init();
+  unsetenv("OPENBLAS_CORETYPE");
+}
+
+}  // namespace
+
+Isa isa() {
+  static const Isa best = detect();
+  return best;
+}
+
+std::string_view to_string(Isa isa) { return isa == Isa::kAvx2 ? "avx2" : "portable"; }
+
+void init_blas() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    repair_core();
+    openblas_set_num_threads(1);
+  });
+}
+
+std::string blas_core_name() {
+  init_blas();
+  return openblas_get_corename();
+}
+
+}  // namespace sluice::kernels
