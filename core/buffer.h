@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
+#include <utility>
 
 #include "sluice/core/status.h"
 
@@ -41,21 +41,31 @@ class MemoryBudget {
 class Buffer {
  public:
   Buffer() = default;
+  Buffer(const Buffer& other) : rep_(other.rep_) {
+    if (rep_) rep_->refs.fetch_add(1, std::memory_order_relaxed);
+  }
+  Buffer(Buffer&& other) noexcept : rep_(std::exchange(other.rep_, nullptr)) {}
+  Buffer& operator=(Buffer other) noexcept {
+    std::swap(rep_, other.rep_);
+    return *this;
+  }
+  ~Buffer() { reset(); }
 
-  // Bytes from the process-wide pool, not cleared, charged to `budget` until the last copy is gone.
+  // Bytes from the process-wide pool, not cleared. `size_bytes` are charged to `budget` until the last
+  // copy is gone; the block behind them is up to an eighth larger. Zero bytes are a buffer, too.
   // Errors: memory.limit when the budget is spent; memory.exhausted when the machine has no more.
   static Result<Buffer> allocate(std::size_t size_bytes,
                                  const std::shared_ptr<MemoryBudget>& budget = nullptr);
-  // Bytes that somebody else owns; `release` runs when the last copy is gone.
+  // Bytes that somebody else owns; `owner` is kept until the last copy is gone.
   static Buffer adopt(void* data, std::size_t size_bytes, MemoryKind kind,
                       std::shared_ptr<const void> owner);
 
   explicit operator bool() const { return rep_ != nullptr; }
-  std::byte* data() const;
-  std::size_t size_bytes() const;
-  MemoryKind kind() const;
+  std::byte* data() const { return rep_ ? rep_->data : nullptr; }
+  std::size_t size_bytes() const { return rep_ ? rep_->size_bytes : 0; }
+  MemoryKind kind() const { return rep_ ? rep_->kind : MemoryKind::kHost; }
   // True when no other handle shares the bytes, so that writing them harms nobody.
-  bool is_unique() const;
+  bool is_unique() const { return rep_ && rep_->refs.load(std::memory_order_acquire) == 1; }
 
   struct PoolStats {
     std::uint64_t reused;     // served from the pool
@@ -63,13 +73,32 @@ class Buffer {
     std::size_t idle_bytes;   // held by the pool, free
   };
   static PoolStats pool_stats();
-  // Gives idle blocks back to the system.
+  // Gives idle blocks back to the system: the shared ones and those that the calling thread keeps.
+  // Blocks that stood idle for five seconds also go back by themselves, as the pool is used.
   static void trim_pool();
 
  private:
-  struct Rep;
-  explicit Buffer(std::shared_ptr<Rep> rep) : rep_(std::move(rep)) {}
-  std::shared_ptr<Rep> rep_;
+  // Lies in front of the bytes, in the same block, or alone in front of adopted ones.
+  struct alignas(64) Rep {
+    std::atomic<std::uint32_t> refs{1};
+    MemoryKind kind = MemoryKind::kHost;
+    std::uint16_t size_class = 0;
+    std::byte* data = nullptr;
+    std::size_t size_bytes = 0;
+    Rep* next_idle = nullptr;
+    std::shared_ptr<MemoryBudget> budget;
+    std::shared_ptr<const void> owner;  // of adopted bytes
+  };
+  friend class BufferPool;
+
+  explicit Buffer(Rep* rep) : rep_(rep) {}
+  void reset() {
+    if (rep_ && rep_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) give_back(rep_);
+    rep_ = nullptr;
+  }
+  static void give_back(Rep* rep);
+
+  Rep* rep_ = nullptr;
 };
 
 }  // namespace sluice

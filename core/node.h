@@ -129,6 +129,13 @@ class Context {
   Context(NodeServices& services, Item* item, std::size_t worker)
       : services_(&services), item_(item), worker_(worker) {}
 
+  // The same call in front of another item.
+  Context with(Item& item) const {
+    Context copy = *this;
+    copy.item_ = &item;
+    return copy;
+  }
+
   // REQUIRES: the option is given, required, or has a default.
   template <class T>
   const typename Option<T>::Stored& option(const Option<T>& option) const {

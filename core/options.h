@@ -82,7 +82,7 @@ struct OptionStorage<int> {
 };
 
 // An option of type T: `inline static const Option<int> width = Option<int>("width", "pixels").range(1, 65535).or_default(640);`
-// Without `or_default` and `required` it may be absent, and `ctx.given(option)` tells.
+// Without `or_default` and `required` it may be absent, and `ctx.has_option(option)` tells.
 template <class T>
 class Option : public OptionConstant {
  public:

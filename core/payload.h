@@ -43,6 +43,12 @@ const PayloadType& payload_type() {
   return kType;
 }
 
+// Makes a payload type known by name, so that YAML can say `payload: Image`. Static initialisation only.
+bool register_payload_type(const PayloadType& type);
+// Null where none of that name was registered.
+const PayloadType* find_payload_type(std::string_view name);
+std::vector<std::string> payload_type_names();  // sorted
+
 // The type of lists of `element`; the same object each time. Threads: thread-safe.
 const PayloadType& list_of(const PayloadType& element);
 

@@ -13,6 +13,8 @@
 namespace sluice {
 
 // The payload types every node may use. A type of one's own is registered in the same way.
+// As JSON a tensor of at most 1,024 elements is its values, nested by axis, and a larger one
+// {"dtype", "shape"}; a quad is [[x,y] x 4]; floats have as few digits as tell them apart.
 
 // Bytes as they lie in a file, with the name they came under.
 struct Bytes {

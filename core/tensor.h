@@ -58,6 +58,9 @@ class Shape {
   std::uint8_t rank_ = 0;
 };
 
+// Strides, in elements, of a contiguous tensor. An extent that would overflow them wraps around.
+Shape row_major_strides(const Shape& shape);
+
 // A typed, shaped, strided view of a Buffer. Copying shares the bytes.
 // Strides are in elements; a Tensor made by `allocate` or `view` is contiguous, row-major.
 // Threads: thread-compatible; bytes are immutable once the tensor was emitted.

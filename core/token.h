@@ -65,7 +65,7 @@ class Token {
 class TokenRef {
  public:
   TokenRef() = default;
-  // The first share. `observer` outlives the token.
+  // The first share. `observer` outlives the token; null: nobody wants to hear.
   static TokenRef make(Token::Observer* observer);
   TokenRef(TokenRef&& other) noexcept : token_(std::exchange(other.token_, nullptr)) {}
   TokenRef& operator=(TokenRef&& other) noexcept {
@@ -82,6 +82,8 @@ class TokenRef {
   void deliver() { release(); }
   void drop();
   void reject(Rejection rejection);
+  // There was no item after all: ends the token without telling anybody. REQUIRES: the only share.
+  void forget();
 
  private:
   explicit TokenRef(Token* token) : token_(token) {}

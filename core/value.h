@@ -28,6 +28,9 @@ class Value {
   Value(Array v) : data_(std::move(v)) {}                 // NOLINT(google-explicit-constructor)
   Value(Object v) : data_(std::move(v)) {}                // NOLINT(google-explicit-constructor)
 
+  // A number that prints with as few digits as tell the float apart: 0.9, not 0.8999999761581421.
+  static Value of_float(float number);
+
   bool is_null() const { return std::holds_alternative<std::monostate>(data_); }
   const bool* as_bool() const { return std::get_if<bool>(&data_); }
   const std::int64_t* as_int() const { return std::get_if<std::int64_t>(&data_); }
@@ -44,6 +47,12 @@ class Value {
 
   // Compact JSON (RFC 8259). Bytes that are not UTF-8 become U+FFFD; NaN and infinities become null.
   std::string to_json() const;
+
+  // Calls `visitor` with what it holds; std::monostate is null.
+  template <class Visitor>
+  auto visit(Visitor&& visitor) const {
+    return std::visit(std::forward<Visitor>(visitor), data_);
+  }
 
   // Heap bytes held, about.
   std::size_t size_bytes() const;
