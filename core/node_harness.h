@@ -12,7 +12,7 @@ namespace sluice {
 
 // Runs one node alone, without an engine, in virtual time: for tests.
 //
-//   NodeHarness node("image.resize", {{"width", std::int64_t{320}}});
+//   NodeHarness node("image.resize", {{"width", 320}});
 //   node.wire("image", PortType::of<Image>());
 //   ASSERT_TRUE(node.open().is_ok());
 //   auto run = node.process({{"image", PayloadRef::make(picture)}});
@@ -23,8 +23,10 @@ class NodeHarness {
  public:
   using OptionList = std::vector<std::pair<std::string, OptionValue>>;
 
-  // REQUIRES: the type is registered and the options are ones of its spec, of the right kind; anything
-  // else aborts with a message, as a mistake in the test. Values are not checked against ranges.
+  // A text stands for a path, a word, a template or an expression, a whole number for a number, and a
+  // number for a list of one. REQUIRES: the type is registered and the options are ones of its spec, of
+  // the right kind; anything else aborts with a message, as a mistake in the test. Values are not
+  // checked against ranges.
   explicit NodeHarness(std::string_view type, OptionList options = {}, CommonOptions common = {});
   ~NodeHarness();
 
@@ -33,6 +35,8 @@ class NodeHarness {
   void wire(std::string input, PortType type);
   // Says that nobody reads an output. All are read unless said.
   void ignore_output(std::string output);
+  // Says that somebody reads an output that the spec does not declare, by its name.
+  void read_output(std::string output);
   void limit_memory(std::size_t bytes);
 
   // Resolves and opens. The problems of a failed resolve are joined in the status' message.
@@ -46,7 +50,9 @@ class NodeHarness {
     const std::vector<PayloadRef>& out(const std::string& name = "out") const;
   };
   using Inputs = std::map<std::string, PayloadRef>;
-  // One item through process or process_batch. REQUIRES: open() was ok.
+  // One item through process, or through process_batch where the spec says batches. What the node throws
+  // is the status `node.threw`; an emission that is not of its port's type is `node.emission`.
+  // REQUIRES: open() was ok.
   Run process(const Inputs& inputs, std::string key = "item");
   std::vector<Run> process_batch(const std::vector<Inputs>& items);
 
@@ -58,11 +64,19 @@ class NodeHarness {
   // One call of a source's next.
   Produced next();
 
-  // Feeds a flow node and gives what it sent, per output, markers included.
-  std::map<std::string, std::vector<Packet>> feed(std::string_view input, Packet packet);
+  // Each of these calls a flow node and gives what it sent since the call before, per output, markers
+  // included; what a timer made it send is in the next call's, or in sent().
+  using Sent = std::map<std::string, std::vector<Packet>>;
+  Sent feed(std::string_view input, Packet packet);
+  Sent idle();
+  Sent end();
+  Sent sent();
 
   Status close();
+  // What ctx.stop() tells the node from here on.
+  void request_stop();
   VirtualClock& clock();
+  const std::shared_ptr<MemoryBudget>& budget() const;
   // What the node ended the run with; ok when it did not.
   Status failed_run() const;
 

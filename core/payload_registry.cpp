@@ -1,8 +1,8 @@
-#include <algorithm>
-#include <vector>
-
 #include "sluice/core/payload.h"
 #include "sluice/core/payloads.h"
+
+#include <algorithm>
+#include <vector>
 
 namespace sluice {
 namespace {
@@ -10,9 +10,9 @@ namespace {
 // Built on first use, so that registrations of any file find it.
 std::vector<const PayloadType*>& registered() {
   static std::vector<const PayloadType*> types = {
-      &payload_type<Bytes>(),  &payload_type<Text>(),    &payload_type<Record>(),
-      &payload_type<Image>(),  &payload_type<Tensor>(),  &payload_type<Tensors>(),
-      &payload_type<Quad>(),   &payload_type<ImageMap>(), &payload_type<TextLine>(),
+      &payload_type<Bytes>(),    &payload_type<Text>(),     &payload_type<Record>(),
+      &payload_type<Image>(),    &payload_type<Tensor>(),   &payload_type<Tensors>(),
+      &payload_type<Quad>(),     &payload_type<ImageMap>(), &payload_type<TextLine>(),
       &payload_type<Detection>()};
   return types;
 }
