@@ -1,14 +1,15 @@
 #include "sluice/nodes/infer/native/kernels/cpu.h"
 
+#include "sluice/nodes/infer/native/kernels/target.h"
+
 #include <cblas.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 
-#include "sluice/nodes/infer/native/kernels/target.h"
-
-// Exported by builds of OpenBLAS with run-time dispatch, but not declared in its headers; absent elsewhere.
+// Exported by builds of OpenBLAS with run-time dispatch, but not declared in its headers; absent
+// elsewhere.
 extern "C" {
 __attribute__((weak)) void gotoblas_dynamic_init();
 __attribute__((weak)) void gotoblas_dynamic_quit();
@@ -41,8 +42,9 @@ const char* wanted_core() {
 // Cores whose kernels use no AVX2: what OpenBLAS falls back to for a CPU that it does not know.
 bool is_too_old(std::string_view core, std::string_view wanted) {
   for (std::string_view old :
-       {"Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Sandybridge", "Atom", "Katmai", "Coppermine",
-        "Northwood", "Banias", "Athlon", "Opteron", "Opteron_SSE3", "Barcelona", "Bobcat", "Nano", "Bulldozer"}) {
+       {"Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Sandybridge", "Atom", "Katmai",
+        "Coppermine", "Northwood", "Banias", "Athlon", "Opteron", "Opteron_SSE3", "Barcelona",
+        "Bobcat", "Nano", "Bulldozer"}) {
     if (core == old) return true;
   }
   // Zen is Haswell's kernels; on a CPU with AVX-512 both leave half of it unused.
@@ -51,7 +53,8 @@ bool is_too_old(std::string_view core, std::string_view wanted) {
 
 void repair_core() {
   const char* wanted = wanted_core();
-  if (wanted == nullptr || gotoblas_dynamic_init == nullptr || gotoblas_dynamic_quit == nullptr) return;
+  if (wanted == nullptr || gotoblas_dynamic_init == nullptr || gotoblas_dynamic_quit == nullptr)
+    return;
   if (std::getenv("OPENBLAS_CORETYPE") != nullptr) return;  // the user's own choice
   if (!is_too_old(openblas_get_corename(), wanted)) return;
 

@@ -8,8 +8,8 @@ namespace sluice::kernels {
 // Instruction sets that kernels are compiled for. kAvx2 means AVX2 with FMA.
 enum class Isa { kPortable, kAvx2 };
 
-// The best instruction set of this CPU, found once. The environment variable SLUICE_ISA=portable lowers
-// it, for tests and for comparing.
+// The best instruction set of this CPU, found once. The environment variable SLUICE_ISA=portable
+// lowers it, for tests and for comparing.
 Isa isa();
 std::string_view to_string(Isa isa);
 

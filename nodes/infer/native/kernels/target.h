@@ -1,7 +1,7 @@
 #pragma once
 
-// Marks for functions compiled for an instruction set of their own inside an otherwise portable file.
-// A lambda does not inherit its function's target, so such functions use none.
+// Marks for functions compiled for an instruction set of their own inside an otherwise portable
+// file. A lambda does not inherit its function's target, so such functions use none.
 #if defined(__x86_64__)
 #define SLUICE_HAVE_AVX2 1
 #define SLUICE_AVX2 __attribute__((target("avx2,fma")))

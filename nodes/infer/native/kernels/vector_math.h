@@ -7,7 +7,8 @@
 #include <immintrin.h>
 
 // Functions of eight floats. The polynomials are our own minimax fits (iteratively reweighted least
-// squares in double precision, then rounded); the bounds were measured over the whole range in fp32.
+// squares in double precision, then rounded); the bounds were measured over the whole range in
+// fp32.
 namespace sluice::kernels::avx2 {
 
 // The first `count` (0..8) lanes, for masked loads and stores.
@@ -15,8 +16,8 @@ SLUICE_AVX2_INLINE __m256i lane_mask(int count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-// exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2; exp(r) by a polynomial of degree 6, relative
-// error 2e-7. Results below the normal range are 0, above it infinity; NaN stays NaN.
+// exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2; exp(r) by a polynomial of degree 6,
+// relative error 2e-7. Results below the normal range are 0, above it infinity; NaN stays NaN.
 SLUICE_AVX2_INLINE __m256 exp(__m256 x) {
   const __m256 low = _mm256_set1_ps(-87.33654f);
   const __m256 clamped = _mm256_max_ps(low, _mm256_min_ps(_mm256_set1_ps(89.0f), x));
@@ -67,7 +68,8 @@ SLUICE_AVX2_INLINE __m256 clamp_one(__m256 y) {
   return _mm256_max_ps(_mm256_set1_ps(-1.0f), _mm256_min_ps(_mm256_set1_ps(1.0f), y));
 }
 
-// x P(x^2) / Q(x^2), degrees 5 and 5 in x^2, on |x| <= 3.92, beyond which erf is 1 in fp32. Relative error 4e-7.
+// x P(x^2) / Q(x^2), degrees 5 and 5 in x^2, on |x| <= 3.92, beyond which erf is 1 in fp32.
+// Relative error 4e-7.
 SLUICE_AVX2_INLINE __m256 erf(__m256 x) {
   constexpr float kP[6] = {1.1283791f,    0.19040535f,   0.05274848f,
                            0.0037655376f, 0.0002848755f, 2.0500272e-06f};
