@@ -40,8 +40,8 @@ class PackedGemm {
   std::int64_t k() const;
   std::int64_t n() const;
   std::size_t scratch_bytes(std::int64_t m) const;
-  // `residual`: [m, n] added after the activation, or null. The output may be the residual, not
-  // `a`.
+  // `residual`: [m, n] added after the activation, or null. The output overlaps
+  // neither input.
   void run(std::int64_t m, const float* a, const float* residual, float* y,
            std::byte* scratch) const;
 

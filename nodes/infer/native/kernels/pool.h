@@ -22,7 +22,7 @@ struct PoolParams {
 };
 
 // ONNX MaxPool. `indices`, if not null, gets the flat index of each maximum in the whole input
-// tensor (row-major, storage_order 0). A window wholly in the padding gives the lowest float.
+// tensor (row-major, storage_order 0). A window wholly in the padding gives -infinity.
 void max_pool(const PoolParams& params, const float* input, float* output, std::int64_t* indices);
 // ONNX AveragePool. A window wholly in the padding gives 0.
 void average_pool(const PoolParams& params, const float* input, float* output);
