@@ -99,6 +99,7 @@ class Item {
   bool wanted(const PortConstant& output) const { return services_->wanted[output.index()]; }
 
   const std::string& key() const { return token_->key; }
+  void* cookie() const { return token_->cookie; }  // what the source attached; null for none
   std::uint64_t number() const { return token_->number; }  // of its source, from 0
   std::uint64_t index() const { return index_; }           // among the children of its split, from 0
   ItemNames names() const { return {token_->key, token_->number, index_}; }

@@ -1,0 +1,242 @@
+#include "sluice/runtime/engine.h"
+
+#include "sluice/core/log.h"
+#include "sluice/runtime/app_ports.h"
+#include "sluice/runtime/flow_host.h"
+#include "sluice/runtime/process_host.h"
+#include "sluice/runtime/source_host.h"
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace sluice {
+namespace {
+
+int pool_threads(const EngineOptions& options) {
+  if (options.threads > 0) return options.threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+Engine::Engine(Plan plan, EngineOptions options)
+    : plan_(std::move(plan)),
+      options_(std::move(options)),
+      budget_(std::make_shared<MemoryBudget>(plan_.memory_bytes)),
+      admission_(pool_threads(options_) + 2, plan_.max_in_flight, budget_),
+      ledger_(plan_.rejects, [this](Status status) { fail(std::move(status)); }),
+      scheduler_(std::make_unique<Scheduler>(pool_threads(options_), [this] { on_pool_idle(); })) {
+  connect();
+}
+
+Engine::~Engine() {
+  if (running_.load(std::memory_order_acquire)) {
+    abort();
+    wait(std::nullopt);
+  }
+  shut_down();
+}
+
+void Engine::connect() {
+  for (const PlanEdge& edge : plan_.edges) {
+    const CommonOptions& reader = plan_.nodes[edge.to_node].common;
+    channels_.push_back(std::make_unique<Channel>(
+        Channel::Capacity{reader.queue_items, reader.queue_bytes, reader.when_full}));
+  }
+  for (std::size_t n = 0; n < plan_.nodes.size(); ++n) {
+    PlanNode& node = plan_.nodes[n];
+    std::vector<std::vector<Channel*>> inputs(node.inputs.size());
+    std::vector<std::vector<Channel*>> outputs(node.ports.outputs.size());
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      for (const std::size_t edge : node.inputs[i].edges)
+        inputs[i].push_back(channels_[edge].get());
+    }
+    for (std::size_t e = 0; e < plan_.edges.size(); ++e) {
+      if (plan_.edges[e].from_node == n)
+        outputs[plan_.edges[e].from_output].push_back(channels_[e].get());
+    }
+    const std::size_t place = scheduler_->add_node();
+    if (std::holds_alternative<std::unique_ptr<FlowNode>>(node.node)) {
+      hosts_.push_back(
+          std::make_unique<FlowHost>(*this, node, place, std::move(inputs), std::move(outputs)));
+    } else if (node.spec().kind() == NodeKind::kSource) {
+      hosts_.push_back(std::make_unique<SourceHost>(*this, node, place, std::move(outputs)));
+    } else {
+      hosts_.push_back(
+          std::make_unique<ProcessHost>(*this, node, place, std::move(inputs), std::move(outputs)));
+    }
+  }
+  for (std::size_t e = 0; e < plan_.edges.size(); ++e) {
+    channels_[e]->writer = hosts_[plan_.edges[e].from_node].get();
+    channels_[e]->reader = hosts_[plan_.edges[e].to_node].get();
+  }
+}
+
+Status Engine::open() {
+  for (const auto& host : hosts_) {
+    const Status opened = host->open();
+    if (!opened.is_ok()) {
+      for (std::size_t i = 0; i < opened_; ++i) {
+        const Status closed = hosts_[i]->close();
+        if (!closed.is_ok()) Log(hosts_[i]->name()).warning(closed.message());
+      }
+      return opened.with_context(host->name());
+    }
+    ++opened_;
+  }
+  return Status::ok();
+}
+
+void Engine::start() {
+  live_hosts_ = hosts_.size();
+  running_.store(true, std::memory_order_release);
+  watch();
+  for (const auto& host : hosts_) host->start();
+}
+
+void Engine::stop_sources() {
+  sources_source_.request_stop();
+  for (const auto& host : hosts_) host->wake();
+}
+
+void Engine::abort() {
+  aborted_.store(true, std::memory_order_release);
+  sources_source_.request_stop();
+  abort_source_.request_stop();
+  for (const auto& host : hosts_) host->wake();
+  const std::lock_guard lock(mutex_);
+  finished_changed_.notify_all();
+}
+
+void Engine::fail(Status status) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failure_.is_ok()) return;
+    failure_ = std::move(status);
+  }
+  abort();
+}
+
+void Engine::host_done() {
+  const std::lock_guard lock(mutex_);
+  if (--live_hosts_ == 0) finished_changed_.notify_all();
+}
+
+bool Engine::wait(std::optional<Duration> timeout) {
+  {
+    std::unique_lock lock(mutex_);
+    const auto finished = [this] { return live_hosts_ == 0 || was_aborted(); };
+    if (!timeout) {
+      finished_changed_.wait(lock, finished);
+    } else if (!finished_changed_.wait_for(lock, *timeout, finished)) {
+      return false;
+    }
+  }
+  shut_down();
+  return true;
+}
+
+// Brings the run to rest: afterwards nothing of it runs, every item has its outcome, every node is
+// closed.
+void Engine::shut_down() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(shut_down_, true)) return;
+  }
+  Clock::TimerId timer = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    timer = std::exchange(watch_timer_, 0);
+  }
+  if (timer != 0) clock().cancel(timer);
+  const bool started = running_.load(std::memory_order_acquire);
+  // Sources with a thread of their own make work for the pool, so they go first.
+  for (const auto& host : hosts_) {
+    if (dynamic_cast<SourceHost*>(host.get()) != nullptr) host->discard();
+  }
+  scheduler_->wait_idle();
+  for (std::size_t i = 0; i < hosts_.size(); ++i) {
+    Host& host = *hosts_[i];
+    host.discard();
+    if (!started || host.is_done()) continue;
+    const Status closed = host.close();
+    if (!closed.is_ok()) Log(host.name()).warning(closed.message());
+  }
+  scheduler_->wait_idle();
+  for (const auto& channel : channels_) {
+    while (channel->take()) {
+    }
+  }
+  const Status report = ledger_.close();
+  if (!report.is_ok()) {
+    const std::lock_guard lock(mutex_);
+    if (failure_.is_ok()) failure_ = report;
+  }
+  running_.store(false, std::memory_order_release);
+}
+
+Status Engine::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+void Engine::settled(const Token& token) {
+  ledger_.settled(token);
+  if (token.cookie != nullptr) TicketState::settle(token);
+  if (!admission_.settled(token.allocated_bytes.load(std::memory_order_relaxed))) return;
+  for (const auto& host : hosts_) {
+    if (!host->is_done() && dynamic_cast<SourceHost*>(host.get()) != nullptr) host->wake();
+  }
+}
+
+void Engine::on_pool_idle() {
+  if (!running_.load(std::memory_order_acquire) || was_aborted()) return;
+  for (const auto& host : hosts_) host->on_pool_idle();
+}
+
+std::vector<NodeStats> Engine::stats() const {
+  std::vector<NodeStats> stats;
+  for (const auto& host : hosts_) stats.push_back(host->stats());
+  return stats;
+}
+
+std::optional<std::uint64_t> Engine::total() const {
+  std::uint64_t total = 0;
+  for (const auto& host : hosts_) {
+    const auto* source = dynamic_cast<const SourceHost*>(host.get());
+    if (source == nullptr) continue;
+    const std::optional<std::uint64_t> items = source->total();
+    if (!items) return std::nullopt;
+    total += std::min(*items, options_.limit.value_or(UINT64_MAX));
+  }
+  return total;
+}
+
+// Looks now and then whether items still get on; where none has for long, says who waits for whom.
+void Engine::watch() {
+  const std::lock_guard lock(mutex_);
+  if (shut_down_) return;
+  watch_timer_ = clock().call_at(clock().now() + options_.stall_after, [this] {
+    report_stall();
+    watch();
+  });
+}
+
+void Engine::report_stall() {
+  std::uint64_t progress = 0;
+  for (const auto& host : hosts_) {
+    const NodeStats stats = host->stats();
+    progress += stats.items + stats.busy_ns;
+  }
+  const bool stalled =
+      progress == std::exchange(watched_progress_, progress) && admission_.in_flight() > 0;
+  if (!stalled) return;
+  std::string text = "no item has moved for a while; " + std::to_string(admission_.in_flight()) +
+                     " are on their way:";
+  for (const auto& host : hosts_) text += "\n  " + host->name() + ": " + host->waiting_for();
+  Log("engine").warning(text);
+}
+
+}  // namespace sluice

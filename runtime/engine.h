@@ -1,0 +1,104 @@
+#pragma once
+
+#include "sluice/core/clock.h"
+#include "sluice/graphs/plan.h"
+#include "sluice/runtime/admission.h"
+#include "sluice/runtime/channel.h"
+#include "sluice/runtime/host.h"
+#include "sluice/runtime/ledger.h"
+#include "sluice/runtime/scheduler.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+namespace sluice {
+
+struct EngineOptions {
+  int threads = 0;                     // of the pool; 0: one a core
+  std::optional<std::uint64_t> limit;  // items of each source
+  bool fail_fast = false;              // the first rejected item ends the run
+  std::shared_ptr<Clock> clock = Clock::system();
+  Duration stall_after = std::chrono::seconds(30);  // no progress for so long is reported
+};
+
+// A plan at work: its hosts, the channels between them, the pool they share.
+//
+// Life: open, start, then stop_sources or abort at any time, and wait until it has finished.
+// Threads: thread-safe but for open and start. Blocks: only wait.
+class Engine final : public Token::Observer {
+ public:
+  Engine(Plan plan, EngineOptions options);
+  ~Engine() override;
+
+  // Opens every node; on an error those that were opened are closed again.
+  Status open();
+  void start();
+  // No new items; those on their way are finished.
+  void stop_sources();
+  // Ends the run as soon as the calls that are running have returned; items on their way stay
+  // unfinished.
+  void abort();
+  // Until every node has come to its end or the run was ended early. False when `timeout` passed
+  // first.
+  bool wait(std::optional<Duration> timeout);
+  // Why the run ended early; ok when it did not. After wait.
+  Status failure() const;
+  bool was_aborted() const { return aborted_.load(std::memory_order_acquire); }
+
+  const Plan& plan() const { return plan_; }
+  const Ledger& ledger() const { return ledger_; }
+  Clock& clock() { return *options_.clock; }
+  const MemoryBudget& memory() const { return *budget_; }
+  std::vector<NodeStats> stats() const;
+  // Items all sources will give, where every one of them knows.
+  std::optional<std::uint64_t> total() const;
+
+  // For hosts.
+  Scheduler& scheduler() { return *scheduler_; }
+  Admission& admission() { return admission_; }
+  Ledger& writable_ledger() { return ledger_; }
+  const EngineOptions& options() const { return options_; }
+  const std::shared_ptr<MemoryBudget>& budget() const { return budget_; }
+  std::stop_token stop_token() const { return abort_source_.get_token(); }
+  std::stop_token source_stop_token() const { return sources_source_.get_token(); }
+  void fail(Status status);
+  void host_done();
+  void settled(const Token& token) override;
+
+ private:
+  void connect();
+  void on_pool_idle();
+  void shut_down();
+  void watch();
+  void report_stall();
+
+  Plan plan_;
+  EngineOptions options_;
+  std::shared_ptr<MemoryBudget> budget_;
+  Admission admission_;
+  std::stop_source sources_source_;
+  std::stop_source abort_source_;
+  std::atomic<bool> aborted_{false};
+  Ledger ledger_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::vector<std::unique_ptr<Channel>> channels_;  // one an edge
+  std::vector<std::unique_ptr<Host>> hosts_;        // one a node
+  std::size_t opened_ = 0;
+  std::atomic<bool> running_{false};
+
+  mutable std::mutex mutex_;  // of what follows
+  std::condition_variable finished_changed_;
+  std::size_t live_hosts_ = 0;
+  bool shut_down_ = false;
+  Status failure_;
+  Clock::TimerId watch_timer_ = 0;
+  std::uint64_t watched_progress_ = 0;
+};
+
+}  // namespace sluice

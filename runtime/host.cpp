@@ -1,0 +1,133 @@
+#include "sluice/runtime/host.h"
+
+#include "sluice/runtime/engine.h"
+
+#include <utility>
+
+namespace sluice {
+
+Host::Host(Engine& engine, PlanNode& node, std::size_t place,
+           std::vector<std::vector<Channel*>> inputs, std::vector<std::vector<Channel*>> outputs)
+    : engine_(engine),
+      plan_node_(node),
+      inputs_(std::move(inputs)),
+      outbox_(std::move(outputs)),
+      pool_place_(place) {
+  options = &node.options;
+  common = &node.common;
+  ports = &node.ports;
+  wanted = node.wanted;
+  node_name = node.name;
+}
+
+void Host::wake() {
+  if (state_.exchange(kSignalled, std::memory_order_acq_rel) == kIdle) schedule(false);
+}
+
+void Host::schedule(bool after_others) {
+  if (after_others) {
+    engine_.scheduler().resubmit(pool_place_, *this);
+  } else {
+    engine_.scheduler().submit(pool_place_, *this);
+  }
+}
+
+void Host::run() {
+  constexpr int kTurns = 16;  // steps before others have their turn
+  for (int turn = 0;; ++turn) {
+    if (turn == kTurns) {
+      schedule(true);
+      return;
+    }
+    state_.exchange(kActive, std::memory_order_acq_rel);
+    const bool runs = !is_done() && !engine_.was_aborted();
+    const Step next = runs ? step() : Step::kWaiting;
+    if (next == Step::kAgain) continue;
+    int active = kActive;
+    if (state_.compare_exchange_strong(active, kIdle, std::memory_order_acq_rel)) return;
+  }
+}
+
+std::uint64_t Host::expected_ns() const {
+  std::uint64_t waiting = 0;
+  for (const auto& edges : inputs_) {
+    for (const Channel* channel : edges) waiting += channel->items();
+  }
+  return cost_ns_.load(std::memory_order_relaxed) * waiting;
+}
+
+void Host::learn_cost(std::uint64_t ns, std::uint64_t items) {
+  if (items == 0) return;
+  const std::uint64_t now = ns / items + 1;
+  const std::uint64_t old = cost_ns_.load(std::memory_order_relaxed);
+  cost_ns_.store(old == 0 ? now : (old * 3 + now) / 4, std::memory_order_relaxed);
+}
+
+void Host::wake_readers() {
+  outbox_.for_each_touched([](Channel& channel) { channel.reader->wake(); });
+}
+
+void Host::wake_writers() {
+  for (const auto& edges : inputs_) {
+    for (Channel* channel : edges) {
+      if (channel->take_space_request()) channel->writer->wake();
+    }
+  }
+}
+
+void Host::finish() {
+  const Status closed = close();
+  if (!closed.is_ok()) {
+    engine_.fail(closed.with_context(name()));
+    return;
+  }
+  done_.store(true, std::memory_order_release);
+  outbox_.send_end();
+  wake_readers();
+  engine_.host_done();
+}
+
+void Host::reject(TokenRef& token, Status status) {
+  rejected_.fetch_add(1, std::memory_order_relaxed);
+  const bool fatal = common->on_error == OnError::kFail || engine_.options().fail_fast;
+  if (fatal) {
+    engine_.fail(Status(status.code(), status.reason(),
+                        "item " + token->key + " at " + name() + ": " + status.message()));
+  }
+  token.reject({name(), std::move(status), 1});
+}
+
+void Host::discard() { outbox_.clear(); }
+
+NodeStats Host::stats() const {
+  NodeStats stats;
+  stats.name = plan_node_.name;
+  stats.type = plan_node_.spec().type();
+  stats.items = items_.load(std::memory_order_relaxed);
+  stats.rejected = rejected_.load(std::memory_order_relaxed);
+  stats.busy_ns = busy_ns_.load(std::memory_order_relaxed);
+  stats.blocked = blocked_.load(std::memory_order_relaxed);
+  return stats;
+}
+
+std::string Host::waiting_for() const {
+  if (is_done()) return "done";
+  if (state_.load(std::memory_order_relaxed) != kIdle) return "running";
+  if (const Channel* full = outbox_.full_reader()) {
+    return "waits for room in the queue of " + full->reader->name() + " (" +
+           std::to_string(full->items()) + "/" + std::to_string(full->capacity_items()) + ")";
+  }
+  for (const auto& edges : inputs_) {
+    for (const Channel* channel : edges) {
+      if (channel->items() == 0) return "waits for " + channel->writer->name();
+    }
+  }
+  return inputs_.empty() ? "waits for items to be settled" : "waits";
+}
+
+const std::shared_ptr<MemoryBudget>& Host::budget() { return engine_.budget(); }
+Clock& Host::clock() { return engine_.clock(); }
+std::stop_token Host::stop() { return engine_.stop_token(); }
+void Host::fail_run(Status status) { engine_.fail(status.with_context(name())); }
+
+}  // namespace sluice

@@ -1,0 +1,95 @@
+#include "sluice/runtime/node_host.h"
+
+#include <exception>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace sluice::node_calls {
+namespace {
+
+// The catch boundary. Errors are values on this side of it.
+template <class Call>
+auto guarded(Call&& call) -> std::invoke_result_t<Call> {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return Status(Code::kResourceExhausted, "memory.exhausted", "the machine has no more memory");
+  } catch (const std::exception& error) {
+    return internal("node.exception", std::string("the node threw: ") + error.what());
+  } catch (...) {
+    return internal("node.exception", "the node threw something that is no std::exception");
+  }
+}
+
+}  // namespace
+
+Status open(Node& node, Context& ctx, std::size_t workers) {
+  return guarded([&] { return node.open(ctx, workers); });
+}
+
+Status open(FlowNode& node, FlowContext& ctx) {
+  return guarded([&] { return node.open(ctx); });
+}
+
+Status process(Node& node, Context& ctx) {
+  return guarded([&] { return node.process(ctx); });
+}
+
+std::vector<Status> process_batch(Node& node, Context& ctx, std::span<Item> items) {
+  std::vector<Status> statuses;
+  const Status call = guarded([&] {
+    statuses = node.process_batch(ctx, items);
+    return Status::ok();
+  });
+  if (!call.is_ok()) return std::vector<Status>(items.size(), call);
+  if (statuses.size() != items.size()) {
+    return std::vector<Status>(
+        items.size(),
+        internal("node.batch", "process_batch gave " + std::to_string(statuses.size()) +
+                                   " statuses for " + std::to_string(items.size()) + " items"));
+  }
+  return statuses;
+}
+
+Result<Next> next(Node& node, SourceContext& ctx) {
+  return guarded([&] { return node.next(ctx); });
+}
+
+Status on_packet(FlowNode& node, FlowContext& ctx, std::size_t input, Packet packet) {
+  return guarded([&] {
+    node.on_packet(ctx, input, std::move(packet));
+    return Status::ok();
+  });
+}
+
+Status on_timer(FlowNode& node, FlowContext& ctx) {
+  return guarded([&] {
+    node.on_timer(ctx);
+    return Status::ok();
+  });
+}
+
+Status on_idle(FlowNode& node, FlowContext& ctx) {
+  return guarded([&] {
+    node.on_idle(ctx);
+    return Status::ok();
+  });
+}
+
+Status on_end(FlowNode& node, FlowContext& ctx) {
+  return guarded([&] {
+    node.on_end(ctx);
+    return Status::ok();
+  });
+}
+
+Status close(Node& node, Context& ctx) {
+  return guarded([&] { return node.close(ctx); });
+}
+
+Status close(FlowNode& node, FlowContext& ctx) {
+  return guarded([&] { return node.close(ctx); });
+}
+
+}  // namespace sluice::node_calls

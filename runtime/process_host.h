@@ -1,0 +1,101 @@
+#pragma once
+
+#include "sluice/runtime/host.h"
+#include "sluice/runtime/pairing.h"
+#include "sluice/runtime/worker_threads.h"
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace sluice {
+
+// Hosts a node with process or process_batch: pairs its inputs, forms batches, runs calls side by
+// side where the node allows it, and puts what comes out back in order.
+//
+// Cheap calls of a node that may run on the pool are made in the host's own step. The others go out
+// as work: `window_` holds them in the order of their items until what they gave has been sent on.
+// It is bounded, so a slow item holds back a bounded number of faster ones.
+class ProcessHost final : public Host {
+ public:
+  ProcessHost(Engine& engine, PlanNode& node, std::size_t place,
+              std::vector<std::vector<Channel*>> inputs,
+              std::vector<std::vector<Channel*>> outputs);
+  ~ProcessHost() override;
+
+  Status open() override;
+  Status close() override;
+  void on_pool_idle() override;
+  void discard() override;
+  NodeStats stats() const override;
+
+ private:
+  // One call's items on their way through the node.
+  class Work final : public Runnable {
+   public:
+    explicit Work(ProcessHost& host) : host_(host) {}
+    void run() override;
+    std::uint64_t expected_ns() const override { return UINT64_MAX; }
+
+    std::vector<Unit> units;  // markers between the items included
+    std::size_t item_count = 0;
+    std::vector<Unit> after;  // markers that came after it was handed out
+    std::size_t worker = 0;
+    std::vector<Status> statuses;                  // per item
+    std::vector<std::vector<Emission>> emissions;  // per item
+    std::atomic<bool> done{false};
+    bool handed_out = false;
+
+   private:
+    ProcessHost& host_;
+  };
+
+  Step step() override;
+  bool take_inputs();
+  std::optional<Unit> next_unit();
+  bool inputs_ended() const { return ended_edges_ == edge_count_; }
+  void dispatch(Unit unit);
+  bool runs_inline() const;
+  void process_inline(Unit unit);
+  void add_to_work(Unit unit);
+  bool can_take() const;
+  void hand_out();
+  void collect();
+  void send_results(Work& work);
+  void retire(std::unique_ptr<Work> work);
+  std::unique_ptr<Work> new_work();
+  void start_wait();
+  void stop_wait();
+
+  // What one unit becomes on the outputs.
+  void complete(Unit& unit, Status status, std::vector<Emission>& emissions);
+  void pass_marker(Unit& unit);
+  void send_children(Unit& unit, std::size_t output, std::vector<PayloadRef> children,
+                     PacketKind parent_kind);
+
+  Node& node_;
+  Pairing pairing_;
+  const bool pairs_;
+  std::size_t workers_;
+  const bool blocking_;
+  const std::size_t batch_max_;   // items a call gets at most
+  const std::size_t window_max_;  // calls in the window at most
+  std::size_t edge_count_ = 0;
+  std::size_t ended_edges_ = 0;
+  std::uint64_t inline_items_ = 0;  // of this step
+
+  std::unique_ptr<Work> forming_;             // a batch that is not handed out yet
+  std::deque<std::unique_ptr<Work>> window_;  // in order
+  std::vector<std::unique_ptr<Work>> spare_;
+  std::vector<std::size_t> free_workers_;
+  std::vector<std::uint64_t> next_child_;  // per output that opens a scope
+  std::unique_ptr<WorkerThreads> threads_;
+
+  std::optional<Clock::TimerId> wait_timer_;
+  std::atomic<bool> withholds_{false};  // a batch waits for company
+  std::atomic<bool> release_{false};    // and is to wait no longer
+};
+
+}  // namespace sluice

@@ -1,0 +1,132 @@
+#include "sluice/runtime/scheduler.h"
+
+#include <tbb/flow_graph.h>
+#include <tbb/global_control.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+
+namespace sluice {
+
+struct Scheduler::Graph {
+  using Node = tbb::flow::function_node<Runnable*, tbb::flow::continue_msg>;
+
+  explicit Graph(int threads)
+      // One more than the arena has slots: the thread that owns the pipeline may join, and never
+      // takes the place of a worker.
+      : control(tbb::global_control::max_allowed_parallelism,
+                static_cast<std::size_t>(threads) + 1),
+        arena(threads, 0) {
+    arena.execute([this] { graph = std::make_unique<tbb::flow::graph>(); });
+  }
+  ~Graph() {
+    arena.execute([this] { graph->wait_for_all(); });
+    nodes.clear();
+    graph.reset();
+  }
+
+  tbb::global_control control;
+  tbb::task_arena arena;
+  std::unique_ptr<tbb::flow::graph> graph;
+  std::deque<Node> nodes;
+};
+
+// What a pool thread keeps for itself.
+struct Scheduler::Kept {
+  struct Entry {
+    std::size_t node;
+    Runnable* work;
+  };
+  Scheduler* owner = nullptr;  // set while the thread runs work of that scheduler
+  std::size_t count = 0;
+  std::array<Entry, 8> entries;
+};
+
+Scheduler::Kept& Scheduler::kept() {
+  thread_local Kept kept;
+  return kept;
+}
+
+Scheduler::Scheduler(int threads, std::function<void()> on_idle)
+    : threads_(std::max(1, threads)),
+      on_idle_(std::move(on_idle)),
+      graph_(std::make_unique<Graph>(threads_)) {}
+
+Scheduler::~Scheduler() {
+  wait_idle();
+  graph_.reset();  // waits for the last task to leave; it may still touch this object
+}
+
+std::size_t Scheduler::add_node() {
+  graph_->nodes.emplace_back(*graph_->graph, tbb::flow::unlimited, [this](Runnable* work) {
+    execute(*work);
+    return tbb::flow::continue_msg();
+  });
+  return graph_->nodes.size() - 1;
+}
+
+void Scheduler::submit(std::size_t node, Runnable& work) {
+  active_.fetch_add(1, std::memory_order_relaxed);
+  Kept& kept = Scheduler::kept();
+  if (kept.owner == this && kept.count < kept.entries.size() && work.expected_ns() < kHeavyNs) {
+    kept.entries[kept.count++] = {node, &work};
+    return;
+  }
+  share(node, work);
+}
+
+void Scheduler::resubmit(std::size_t node, Runnable& work) {
+  active_.fetch_add(1, std::memory_order_relaxed);
+  // A task spawned by a pool thread is the next one that thread takes; one that is enqueued waits
+  // behind the others, so that a node that always has input starves nobody.
+  graph_->arena.enqueue([this, node, &work] { share(node, work); });
+}
+
+void Scheduler::share(std::size_t node, Runnable& work) { graph_->nodes[node].try_put(&work); }
+
+void Scheduler::before_heavy() {
+  Kept& kept = Scheduler::kept();
+  if (kept.owner != this) return;
+  while (kept.count > 0) {
+    const Kept::Entry entry = kept.entries[--kept.count];
+    share(entry.node, *entry.work);
+  }
+}
+
+void Scheduler::execute(Runnable& work) {
+  Kept& kept = Scheduler::kept();
+  Scheduler* const outer = std::exchange(kept.owner, this);
+  work.run();
+  finish_one();
+  // What is kept runs here, oldest first; after a while the rest goes to the pool, so that others'
+  // tasks have their turn.
+  constexpr int kTurn = 256;
+  for (int i = 0; i < kTurn && kept.count > 0; ++i) {
+    const Kept::Entry entry = kept.entries[0];
+    std::copy(kept.entries.begin() + 1,
+              kept.entries.begin() + static_cast<std::ptrdiff_t>(kept.count), kept.entries.begin());
+    --kept.count;
+    if (entry.work->expected_ns() >= kHeavyNs && kept.count > 0) before_heavy();
+    entry.work->run();
+    finish_one();
+  }
+  before_heavy();
+  kept.owner = outer;
+}
+
+void Scheduler::finish_one() {
+  if (active_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  on_idle_();
+  active_.notify_all();
+}
+
+void Scheduler::wait_idle() {
+  for (std::int64_t n = active_.load(std::memory_order_acquire); n != 0;
+       n = active_.load(std::memory_order_acquire)) {
+    active_.wait(n, std::memory_order_acquire);
+  }
+}
+
+}  // namespace sluice

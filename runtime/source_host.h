@@ -1,0 +1,45 @@
+#pragma once
+
+#include "sluice/runtime/host.h"
+
+#include <memory>
+#include <semaphore>
+#include <thread>
+
+namespace sluice {
+
+// Hosts a source: makes an item when the pipeline lets one in and its readers have room. A source
+// that may wait has a thread of its own; the others run on the pool.
+class SourceHost final : public Host {
+ public:
+  SourceHost(Engine& engine, PlanNode& node, std::size_t place,
+             std::vector<std::vector<Channel*>> outputs);
+  ~SourceHost() override;
+
+  Status open() override;
+  void start() override;
+  Status close() override;
+  void discard() override;
+  std::stop_token stop() override;
+  std::optional<std::uint64_t> total() const { return node_.total(); }
+  std::string waiting_for() const override;
+
+ private:
+  Step step() override;
+  void schedule(bool after_others) override;
+  Next make_item();
+  void send(TokenRef token, std::vector<Emission>& emissions);
+  void thread_loop();
+
+  Node& node_;
+  const bool blocking_;
+  const bool empties_itself_;  // what its program has pushed is still let in after a stop
+  std::uint64_t number_ = 0;   // of the next item
+  bool ended_ = false;
+
+  std::counting_semaphore<> work_{0};  // wakes of the thread
+  std::atomic<bool> leaving_{false};
+  std::jthread thread_;
+};
+
+}  // namespace sluice
