@@ -1,7 +1,6 @@
 #include "sluice/runtime/pipeline.h"
 
-#include "sluice/graphs/load.h"
-#include "sluice/graphs/planner.h"
+#include "sluice/graphs/make_plan.h"
 #include "sluice/runtime/engine.h"
 
 #include <cstdio>
@@ -46,21 +45,17 @@ const PayloadRef& Ticket::replied() const { return state_->replied; }
 PipelineResult Pipeline::load(const std::string& file, const Params& params, RunOptions options) {
   LoadOptions load_options;
   load_options.params = params;
-  Checked<GraphSpec> graph = load_file(file, load_options);
-  if (!graph.value) return PipelineResult(std::move(graph.diagnostics));
-  return load(*graph.value, std::move(options));
+  return load(plan_file(file, load_options), std::move(options));
 }
 
 PipelineResult Pipeline::load(const GraphSpec& graph, RunOptions options) {
-  Checked<Plan> plan = make_plan(graph);
+  return load(make_plan(graph), std::move(options));
+}
+
+PipelineResult Pipeline::load(Checked<Plan> plan, RunOptions options) {
   if (!plan.value) return PipelineResult(std::move(plan.diagnostics));
   return {Pipeline(std::make_unique<Engine>(std::move(*plan.value), engine_options(options))),
           std::move(plan.diagnostics)};
-}
-
-PipelineResult Pipeline::load(Plan plan, RunOptions options) {
-  return {Pipeline(std::make_unique<Engine>(std::move(plan), engine_options(options))),
-          Diagnostics()};
 }
 
 Pipeline::Pipeline(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}

@@ -113,7 +113,8 @@ class Pipeline {
   static PipelineResult load(const std::string& file, const Params& params = {},
                              RunOptions options = {});
   static PipelineResult load(const GraphSpec& graph, RunOptions options = {});
-  static PipelineResult load(Plan plan, RunOptions options = {});
+  // What make_plan or plan_file gave.
+  static PipelineResult load(Checked<Plan> plan, RunOptions options = {});
 
   Pipeline(Pipeline&&) noexcept;
   Pipeline& operator=(Pipeline&&) noexcept;
