@@ -23,10 +23,11 @@ struct Diagnostic {
     Mark mark;  // may be none
   };
 
-  std::string code;        // "SL0204"
-  std::string message;     // without code and place
-  std::string file;        // as the user named it; empty for a graph built in C++
+  std::string code;     // "SL0204"
+  std::string message;  // without code and place
+  std::string file;     // as the user named it; empty for a graph built in C++
   Mark mark;
+  std::string origin;      // where the mark is none: "--set nodes.a.width=3", "nodes.a.width"
   std::string suggestion;  // beside the underline: "did you mean `height`?"
   std::string help;        // after "= "
   std::vector<Note> notes;

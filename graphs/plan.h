@@ -1,20 +1,20 @@
 #pragma once
 
+#include "sluice/core/registry.h"
+
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "sluice/core/registry.h"
-
 namespace sluice {
 
 // The splits that are open on an edge. Scope 0.. are numbered per plan.
 struct Scope {
-  std::string name;      // "files/box"
-  int parent = -1;       // the scope around; -1 at the outermost
-  int depth = 0;         // splits open
+  std::string name;           // "files/box"
+  int parent = -1;            // the scope around; -1 at the outermost
+  int depth = 0;              // splits open
   std::size_t opened_by = 0;  // the node that opens it: a source, a split, a merge of sources
 };
 
@@ -53,9 +53,9 @@ struct PlanNode {
 
 // Where rejected items are written, and how many are too many.
 struct RejectsPlan {
-  std::string path;                       // empty: not written
+  std::string path;  // empty: not written
   std::optional<std::uint64_t> max_items;
-  std::optional<double> max_share;        // 0..1, judged from 1,000 items on and at the end
+  std::optional<double> max_share;  // 0..1, judged from 1,000 items on and at the end
 };
 
 // A checked graph: every node resolved, every edge typed, ready to run. Nodes stand in topological
