@@ -1,0 +1,330 @@
+#include "sluice/nodes/image/codec.h"
+#include "sluice/nodes/image/exif.h"
+
+#include <jpeglib.h>
+
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+// After jpeglib.h, which it needs.
+#include <jerror.h>
+
+namespace sluice {
+namespace {
+
+// A file of a few kilobytes can name tens of thousands of progressive scans over a huge picture.
+constexpr int kMaxScans = 500;
+
+// libjpeg reports errors by a callback that must not return. It is left by longjmp, so every
+// function below that calls setjmp holds no object with a destructor: what needs one is a member.
+struct ErrorState {
+  jpeg_error_mgr base;  // first, so that libjpeg's pointer to it is one to this
+  std::jmp_buf jump;
+  char message[JMSG_LENGTH_MAX];
+  int code;
+  bool truncated;
+  bool damaged;
+};
+
+ErrorState& error_state(j_common_ptr info) { return *reinterpret_cast<ErrorState*>(info->err); }
+
+[[noreturn]] void on_error(j_common_ptr info) {
+  ErrorState& state = error_state(info);
+  state.code = state.base.msg_code;
+  state.base.format_message(info, state.message);
+  std::longjmp(state.jump, 1);
+}
+
+void on_message(j_common_ptr info, int level) {
+  if (level >= 0) return;  // traces
+  ErrorState& state = error_state(info);
+  ++state.base.num_warnings;
+  switch (state.base.msg_code) {
+    case JWRN_JPEG_EOF:
+      state.truncated = true;
+      break;
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_MUST_RESYNC:
+    case JWRN_ARITH_BAD_CODE:
+      if (!state.damaged && !state.truncated) state.base.format_message(info, state.message);
+      state.damaged = true;
+      break;
+    default:  // bytes between markers and the like, which harm no pixel
+      break;
+  }
+}
+
+void on_progress(j_common_ptr info) {
+  auto* decompress = reinterpret_cast<j_decompress_ptr>(info);
+  if (decompress->input_scan_number > kMaxScans) {
+    decompress->err->msg_code = JERR_BAD_PROGRESSION;
+    on_error(info);
+  }
+}
+
+void install(ErrorState& state) {
+  state = {};
+  jpeg_std_error(&state.base);
+  state.base.error_exit = on_error;
+  state.base.emit_message = on_message;
+}
+
+// Inverted is how Adobe's programs store the four inks.
+void cmyk_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb, int width, bool inverted) {
+  for (int x = 0; x < width; ++x, cmyk += 4, rgb += 3) {
+    const int key = inverted ? cmyk[3] : 255 - cmyk[3];
+    for (int c = 0; c < 3; ++c) {
+      const int ink = inverted ? cmyk[c] : 255 - cmyk[c];
+      rgb[c] = static_cast<std::uint8_t>((ink * key + 127) / 255);
+    }
+  }
+}
+
+void rgb_to_grey(const std::uint8_t* rgb, std::uint8_t* grey, int width) {
+  for (int x = 0; x < width; ++x, rgb += 3) {
+    grey[x] = static_cast<std::uint8_t>((299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] + 500) / 1000);
+  }
+}
+
+// Bytes charged to a budget for memory that somebody else allocates.
+class Charge {
+ public:
+  Charge() = default;
+  Charge(const Charge&) = delete;
+  Charge& operator=(const Charge&) = delete;
+  ~Charge() {
+    if (budget_) budget_->release(bytes_);
+  }
+  bool take(const std::shared_ptr<MemoryBudget>& budget, std::size_t bytes) {
+    if (!budget) return true;
+    if (!budget->try_charge(bytes)) return false;
+    budget_ = budget;
+    bytes_ = bytes;
+    return true;
+  }
+
+ private:
+  std::shared_ptr<MemoryBudget> budget_;
+  std::size_t bytes_ = 0;
+};
+
+class JpegDecoder {
+ public:
+  explicit JpegDecoder(const DecodeOptions& options) : options_(options) {}
+  JpegDecoder(const JpegDecoder&) = delete;
+  JpegDecoder& operator=(const JpegDecoder&) = delete;
+  ~JpegDecoder() { jpeg_destroy_decompress(&info_); }
+
+  Result<Image> decode(std::span<const std::byte> data) {
+    if (!read_header(data)) return failure();
+    if (Status status = prepare(); !status) return status;
+    if (!read_pixels() && !(options_.keep_damaged && rows_read_ > 0)) return failure();
+    if (!options_.keep_damaged && (errors_.truncated || errors_.damaged)) return failure();
+    clear_unread_rows();
+    return std::move(image_);
+  }
+
+  int orientation() const { return orientation_; }
+
+ private:
+  // False after an error.
+  bool read_header(std::span<const std::byte> data) {
+    install(errors_);
+    info_.err = &errors_.base;
+    if (setjmp(errors_.jump) != 0) return false;
+    jpeg_create_decompress(&info_);
+    info_.progress = &progress_;
+    progress_.progress_monitor = on_progress;
+    jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(data.data()), data.size());
+    if (options_.apply_rotation) jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xFFFF);
+    jpeg_read_header(&info_, TRUE);
+    header_read_ = true;
+    return true;
+  }
+
+  Status prepare() {
+    const auto pixels = static_cast<std::int64_t>(info_.image_width) * info_.image_height;
+    if (pixels > options_.max_pixels) {
+      return invalid("image.too_large",
+                     "the picture has " + std::to_string(info_.image_width) + " x " +
+                         std::to_string(info_.image_height) +
+                         " pixels, more than max_pixels = " + std::to_string(options_.max_pixels));
+    }
+    for (jpeg_saved_marker_ptr marker = info_.marker_list; marker; marker = marker->next) {
+      if (orientation_ == 1) orientation_ = exif_orientation({marker->data, marker->data_length});
+    }
+    is_cmyk_ = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
+    if (is_cmyk_) {
+      info_.out_color_space = JCS_CMYK;
+      row_.resize(std::size_t{7} * info_.image_width);
+    } else if (options_.channels == 1 && info_.jpeg_color_space == JCS_RGB) {
+      info_.out_color_space = JCS_RGB;
+      row_.resize(std::size_t{3} * info_.image_width);
+    } else {
+      info_.out_color_space = options_.channels == 1   ? JCS_GRAYSCALE
+                              : options_.channels == 4 ? JCS_EXT_RGBA
+                                                       : JCS_RGB;
+    }
+    // What libjpeg itself allocates: of a picture in several scans, every coefficient.
+    if (jpeg_has_multiple_scans(&info_) &&
+        !coefficients_.take(options_.budget, static_cast<std::size_t>(pixels) *
+                                                 static_cast<std::size_t>(info_.num_components) *
+                                                 2)) {
+      return {Code::kResourceExhausted, "memory.limit",
+              "the memory limit leaves no room to decode this progressive JPEG"};
+    }
+    auto image =
+        Image::allocate(static_cast<int>(info_.image_width), static_cast<int>(info_.image_height),
+                        options_.channels, options_.budget);
+    if (!image) return image.status();
+    image_ = std::move(*image);
+    return Status::ok();
+  }
+
+  bool read_pixels() {
+    if (setjmp(errors_.jump) != 0) return false;
+    jpeg_start_decompress(&info_);
+    while (info_.output_scanline < info_.output_height) {
+      const int y = static_cast<int>(info_.output_scanline);
+      JSAMPROW row = row_.empty() ? image_.row(y) : row_.data();
+      jpeg_read_scanlines(&info_, &row, 1);
+      if (!row_.empty()) convert_row(y);
+      rows_read_ = y + 1;
+    }
+    jpeg_finish_decompress(&info_);
+    return true;
+  }
+
+  // From row_, which holds a row as libjpeg gave it and, of CMYK, room for the same as RGB.
+  void convert_row(int y) {
+    const int width = image_.width();
+    std::uint8_t* rgb = row_.data();
+    if (is_cmyk_) {
+      rgb = options_.channels == 3 ? image_.row(y)
+                                   : row_.data() + std::size_t{4} * static_cast<std::size_t>(width);
+      cmyk_to_rgb(row_.data(), rgb, width, info_.saw_Adobe_marker != 0);
+    }
+    if (options_.channels == 1) rgb_to_grey(rgb, image_.row(y), width);
+    if (options_.channels == 4) {
+      std::uint8_t* out = image_.row(y);
+      for (int x = 0; x < width; ++x) {
+        std::memcpy(out + 4 * x, rgb + 3 * x, 3);
+        out[4 * x + 3] = 255;
+      }
+    }
+  }
+
+  void clear_unread_rows() {
+    for (int y = rows_read_; y < image_.height(); ++y) {
+      std::memset(
+          image_.row(y), 128,
+          static_cast<std::size_t>(image_.width()) * static_cast<std::size_t>(image_.channels()));
+    }
+  }
+
+  Status failure() const {
+    const std::string what = errors_.message;
+    switch (errors_.code) {
+      case JERR_INPUT_EOF:
+      case JERR_INPUT_EMPTY:
+        return invalid("image.truncated", "the JPEG breaks off in its header");
+      case JERR_BAD_PRECISION:
+      case JERR_SOF_UNSUPPORTED:
+      case JERR_CONVERSION_NOTIMPL:
+      case JERR_ARITH_NOTIMPL:
+      case JERR_NOT_COMPILED:
+        return unsupported("image.unsupported", "this kind of JPEG is not read: " + what);
+      case JERR_IMAGE_TOO_BIG:
+        return invalid("image.too_large", what);
+      case JERR_OUT_OF_MEMORY:
+        return {Code::kResourceExhausted, "memory.exhausted",
+                "no memory to decode the JPEG: " + what};
+      default:
+        break;
+    }
+    if (errors_.truncated) {
+      if (!header_read_) return invalid("image.truncated", "the JPEG breaks off in its header");
+      return invalid("image.truncated", "the JPEG of " + std::to_string(info_.image_width) + " x " +
+                                            std::to_string(info_.image_height) +
+                                            " pixels breaks off before its end");
+    }
+    return invalid("image.corrupt", "the JPEG is damaged: " + what);
+  }
+
+  const DecodeOptions& options_;
+  ErrorState errors_{};
+  jpeg_decompress_struct info_{};
+  jpeg_progress_mgr progress_{};
+  Charge coefficients_;
+  Image image_;
+  std::vector<std::uint8_t> row_;  // empty where libjpeg writes into the image
+  bool is_cmyk_ = false;
+  bool header_read_ = false;
+  int orientation_ = 1;
+  int rows_read_ = 0;
+};
+
+// Compresses into memory that libjpeg allocates with malloc.
+class JpegEncoder {
+ public:
+  JpegEncoder() = default;
+  JpegEncoder(const JpegEncoder&) = delete;
+  JpegEncoder& operator=(const JpegEncoder&) = delete;
+  ~JpegEncoder() {
+    jpeg_destroy_compress(&info_);
+    std::free(data_);
+  }
+
+  bool encode(const Image& image, int quality) {
+    install(errors_);
+    info_.err = &errors_.base;
+    if (setjmp(errors_.jump) != 0) return false;
+    jpeg_create_compress(&info_);
+    jpeg_mem_dest(&info_, &data_, &size_);
+    info_.image_width = static_cast<JDIMENSION>(image.width());
+    info_.image_height = static_cast<JDIMENSION>(image.height());
+    info_.input_components = image.channels();
+    info_.in_color_space = image.channels() == 1   ? JCS_GRAYSCALE
+                           : image.channels() == 4 ? JCS_EXT_RGBX
+                                                   : JCS_RGB;
+    jpeg_set_defaults(&info_);
+    jpeg_set_quality(&info_, quality, TRUE);
+    jpeg_start_compress(&info_, TRUE);
+    while (info_.next_scanline < info_.image_height) {
+      JSAMPROW row = image.row(static_cast<int>(info_.next_scanline));
+      jpeg_write_scanlines(&info_, &row, 1);
+    }
+    jpeg_finish_compress(&info_);
+    return true;
+  }
+
+  std::vector<std::uint8_t> bytes() const { return {data_, data_ + size_}; }
+  const char* message() const { return errors_.message; }
+
+ private:
+  ErrorState errors_{};
+  jpeg_compress_struct info_{};
+  unsigned char* data_ = nullptr;
+  unsigned long size_ = 0;
+};
+
+}  // namespace
+
+Result<Image> decode_jpeg(std::span<const std::byte> data, const DecodeOptions& options) {
+  JpegDecoder decoder(options);
+  auto image = decoder.decode(data);
+  if (!image || decoder.orientation() == 1) return image;
+  return apply_orientation(*image, decoder.orientation(), options.budget);
+}
+
+Result<std::vector<std::uint8_t>> encode_jpeg(const Image& image, int quality) {
+  JpegEncoder encoder;
+  if (!encoder.encode(image, quality)) {
+    return invalid("image.encode",
+                   std::string("cannot write this picture as JPEG: ") + encoder.message());
+  }
+  return encoder.bytes();
+}
+
+}  // namespace sluice
