@@ -1,5 +1,8 @@
 #pragma once
 
+#include "sluice/core/status.h"
+#include "sluice/core/tensor.h"
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -8,9 +11,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "sluice/core/status.h"
-#include "sluice/core/tensor.h"
 
 namespace sluice {
 
@@ -71,6 +71,12 @@ class Model : public std::enable_shared_from_this<Model> {
   virtual Result<std::unique_ptr<Session>> new_session() const = 0;
 };
 
+// Something worth knowing about a backend on this machine: {"OpenBLAS", "Haswell kernels"}.
+struct BackendFact {
+  std::string name;
+  std::string value;
+};
+
 // Makes models out of files. One object a backend, registered before main. Threads: thread-safe.
 class Backend {
  public:
@@ -78,6 +84,8 @@ class Backend {
   virtual std::string_view name() const = 0;
   // Why this backend cannot be used on this machine; ok where it can.
   virtual Status available() const = 0;
+  // For `sluice doctor`.
+  virtual std::vector<BackendFact> facts() const { return {}; }
   // Errors: model.missing, model.truncated, model.invalid, model.unsupported (which names every
   // operator that is missing and where it stands in the model).
   virtual Result<std::shared_ptr<const Model>> load(const std::string& path,

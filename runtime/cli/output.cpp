@@ -1,0 +1,29 @@
+#include "sluice/runtime/cli/output.h"
+
+#include "sluice/runtime/cli/commands.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace sluice {
+
+int write_data(std::string_view data) {
+  errno = 0;
+  const bool written =
+      std::fwrite(data.data(), 1, data.size(), stdout) == data.size() && std::fflush(stdout) == 0;
+  if (written || errno == EPIPE) return kExitOk;
+  write_message(fmt::format("error: cannot write to stdout: {}\n", std::strerror(errno)));
+  return kExitFailed;
+}
+
+void write_message(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+
+int usage_error(std::string_view message) {
+  write_message(fmt::format("error: {}\n", message));
+  return kExitUsage;
+}
+
+}  // namespace sluice
