@@ -57,6 +57,7 @@ class GraphReader {
   void read_run(const Field& field);
   void read_nodes(const Field& field);
   void unknown_section(const Field& field);
+  std::string node_with_option(const std::string& option) const;
   void unknown_word(const Field& field, const std::string& parent,
                     const std::vector<std::string>& valid);
   bool expect_map(const Field& field, const std::string& example);
@@ -243,6 +244,24 @@ void GraphReader::unknown_section(const Field& field) {
       problems_.add("SL0201", field.mark, "unknown key `" + field.key + "` at the top level");
   d.suggestion = did_you_mean(field.key, top_level_words());
   d.help = "keys: " + join_names(top_level_words());
+  if (!d.suggestion.empty()) return;
+  if (const std::string node = node_with_option(field.key); !node.empty()) {
+    d.code = "SL0205";
+    d.message = "`" + field.key + "` does not belong at the top level";
+    d.suggestion = "it is an option of `" + node + "`";
+  }
+}
+
+// The first node whose type has this option; empty where none has.
+std::string GraphReader::node_with_option(const std::string& option) const {
+  const Field* nodes = tree_.find("nodes");
+  if (!nodes) return {};
+  for (const Field& node : nodes->value.fields) {
+    const Field* type = node.value.find("type");
+    const NodeType* known = type ? find_node_type(type->value.text) : nullptr;
+    if (known && known->spec->find_option(option)) return node.key;
+  }
+  return {};
 }
 
 }  // namespace

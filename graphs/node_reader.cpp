@@ -187,7 +187,8 @@ std::int64_t NodeReader::take_count(const SourceValue& value, const std::string&
 
 void NodeReader::read_parallel(const SourceValue& value) {
   if (value.is_scalar() && value.text == "auto") return;
-  if (std::holds_alternative<ValueProblem>(read_int(value, "")) && value.is_scalar()) {
+  if (std::holds_alternative<ValueProblem>(read_int(value, "")) && value.is_scalar() &&
+      !value.is_broken) {
     add("SL0207", value.mark, "`parallel` must be `auto` or an integer, found `" + value.text + "`",
         "parallel");
     return;
@@ -335,7 +336,7 @@ void NodeReader::read_device(const SourceValue& value) {
   }
   Read<std::string> word = sluice::read_word(value, "`device`", {"auto", "cpu"});
   if (auto* wrong = std::get_if<ValueProblem>(&word)) {
-    wrong->code = "SL0602";
+    if (!wrong->code.empty()) wrong->code = "SL0602";
     wrong->help = "sluice doctor shows what this machine has";
   }
   node_.common.device = take(std::move(word), "device", std::string("auto"));

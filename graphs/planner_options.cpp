@@ -66,7 +66,7 @@ void Planner::read_node_options(Draft& draft) {
     draft.options.given[index] = true;
     Read<OptionValue> value = read_option(option.value, *constant, {graph_.directory});
     if (auto* wrong = std::get_if<ValueProblem>(&value)) {
-      if (!wrong->mark) wrong->mark = option.mark;
+      if (!wrong->mark && wrong->origin.empty()) wrong->mark = option.mark;
       problems_.add(*wrong, origin(draft, option.name));
       draft.options_are_good = false;
       continue;

@@ -22,6 +22,7 @@ Diagnostic& Problems::add(std::string code, Mark mark, std::string message, std:
 }
 
 void Problems::add(const ValueProblem& problem, const std::string& origin) {
+  if (problem.code.empty()) return;
   Diagnostic& diagnostic = add(problem.code, problem.mark, problem.message,
                                problem.origin.empty() ? origin : problem.origin);
   diagnostic.suggestion = problem.suggestion;

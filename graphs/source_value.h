@@ -26,6 +26,7 @@ struct SourceValue {
   // values, so that a value can never become a hole.
   std::string template_text;
   bool is_quoted = false;
+  bool is_broken = false;   // a ${...} in it could not be filled in, which has been reported
   bool names_item = false;  // holds ${item...}, which only templates may
   PathBase base = PathBase::kFile;
   std::string origin;  // "--set nodes.a.width=3"; empty where it stands in the file

@@ -26,6 +26,7 @@ class Substituter {
   Filling fill_param(std::size_t at, std::string_view name);
   Filling fill_env(std::size_t at, std::string_view rest);
   Diagnostic& add(std::string code, std::size_t at, std::size_t length, std::string message) {
+    scalar_.is_broken = true;
     return problems_.add(std::move(code), problems_.within(scalar_, at, length), std::move(message),
                          scalar_.origin);
   }

@@ -26,7 +26,9 @@ constexpr std::array kByteUnits = {
 
 std::string ticked(std::string_view text) { return "`" + std::string(text) + "`"; }
 
+// Nothing more is said of a value that could not be filled in.
 ValueProblem problem(const SourceValue& value, std::string code, std::string message) {
+  if (value.is_broken) code.clear();
   return {std::move(code), std::move(message), {}, {}, value.mark, value.origin};
 }
 
@@ -272,6 +274,12 @@ Read<OptionValue> read_expression_map(const SourceValue& value, const OptionCons
   return OptionValue(std::move(map));
 }
 
+bool is_broken(const SourceValue& value) {
+  return value.is_broken || std::any_of(value.items.begin(), value.items.end(), is_broken) ||
+         std::any_of(value.fields.begin(), value.fields.end(),
+                     [](const SourceValue::Field& field) { return is_broken(field.value); });
+}
+
 // A template that names a file is relative like a path; the folder's own dollar signs are no holes.
 std::string resolve_template_path(const SourceValue& value, const PathContext& paths) {
   PathContext escaped;
@@ -399,6 +407,10 @@ std::string resolve_path(const std::string& text, PathBase base, const PathConte
 Read<OptionValue> read_option(const SourceValue& value, const OptionConstant& option,
                               const PathContext& paths) {
   const std::string name = ticked(option.name());
+  if (is_broken(value)) {
+    ValueProblem silent;
+    return silent;
+  }
   switch (option.kind()) {
     case OptionKind::kNone:
       break;

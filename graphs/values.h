@@ -9,7 +9,8 @@
 
 namespace sluice {
 
-// Why a value is not what is due. `found` and `expected` are in the message.
+// Why a value is not what is due; without a code where that has been reported already. `found` and
+// `expected` are in the message.
 struct ValueProblem {
   std::string code;
   std::string message;

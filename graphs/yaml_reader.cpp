@@ -8,20 +8,13 @@
 #include <sstream>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace sluice {
 namespace {
 
 // Unwinds the parser once a problem makes the rest meaningless.
 struct Stop {};
-
-Mark mark_at(const std::string& text, std::size_t offset) {
-  offset = std::min(offset, text.size());
-  const std::size_t line_start = offset == 0 ? 0 : text.rfind('\n', offset - 1) + 1;
-  const auto lines =
-      std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n');
-  return {static_cast<int>(lines) + 1, static_cast<int>(offset - line_start) + 1, 1};
-}
 
 std::string_view line_at(const std::string& text, std::size_t offset) {
   if (text.empty()) return {};
@@ -100,7 +93,7 @@ std::optional<MissingSpace> find_missing_space(std::string_view text) {
 
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  TreeBuilder(const std::string& text, std::string file) : text_(text), file_(std::move(file)) {}
+  TreeBuilder(const std::string& text, std::string file);
 
   Checked<SourceValue> read();
 
@@ -118,7 +111,7 @@ class TreeBuilder final : public YAML::EventHandler {
     refuse_anchor(mark, anchor);
     if (expects_key()) refuse_key(mark, "nothing");
     SourceValue value;
-    value.mark = mark_at(text_, offset(mark));
+    value.mark = mark_at(offset(mark));
     attach(std::move(value));
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
@@ -153,6 +146,11 @@ class TreeBuilder final : public YAML::EventHandler {
     bool is_key_plain = false;
   };
 
+  Mark mark_at(std::size_t offset) const {
+    const auto after = std::upper_bound(line_starts_.begin(), line_starts_.end(), offset);
+    return {static_cast<int>(after - line_starts_.begin()),
+            static_cast<int>(offset - *(after - 1)) + 1, 1};
+  }
   std::size_t offset(const YAML::Mark& mark) const {
     return mark.pos < 0 ? 0
                         : std::min<std::size_t>(static_cast<std::size_t>(mark.pos), text_.size());
@@ -162,7 +160,7 @@ class TreeBuilder final : public YAML::EventHandler {
     diagnostic.code = std::move(code);
     diagnostic.file = file_;
     diagnostic.message = std::move(message);
-    diagnostic.mark = mark_at(text_, offset);
+    diagnostic.mark = mark_at(offset);
     return problems_.items.emplace_back(std::move(diagnostic));
   }
   bool expects_key() const {
@@ -210,17 +208,26 @@ class TreeBuilder final : public YAML::EventHandler {
   void explain(const YAML::Exception& exception);
   bool explain_tab(std::size_t at);
   bool explain_open_flow(std::size_t at, const std::string& message);
+  void note_long_quote(Diagnostic& diagnostic) const;
   bool check_bytes();
   void check_top_level();
 
   const std::string& text_;
   std::string file_;
+  std::vector<std::size_t> line_starts_{0};
   Diagnostics problems_;
   std::vector<Open> open_;
   std::optional<SourceValue> root_;
   int documents_ = 0;
   std::optional<std::size_t> long_quote_;  // where the last quoted text of several lines began
 };
+
+TreeBuilder::TreeBuilder(const std::string& text, std::string file)
+    : text_(text), file_(std::move(file)) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n') line_starts_.push_back(i + 1);
+  }
+}
 
 void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                            const std::string& text) {
@@ -236,8 +243,8 @@ void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML:
     if (end == std::string::npos) {
       Diagnostic& d = add("SL0106", begin, "the quote that begins here is never closed");
       d.mark.length = static_cast<int>(line_end - begin);
-      d.notes.push_back(
-          {"the file ends here, and the quote is still open", mark_at(text_, text_.size())});
+      d.notes.push_back({"the file ends here, and the quote is still open",
+                         mark_at(text_.find_last_not_of(" \t\r\n"))});
       throw Stop{};
     }
     if (end > line_end) long_quote_ = begin;
@@ -245,7 +252,7 @@ void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML:
     end = line_end;  // several lines, or `|`
     while (end > begin && is_blank(text_[end - 1])) --end;
   }
-  Mark place = mark_at(text_, begin);
+  Mark place = mark_at(begin);
   place.length = std::max(1, static_cast<int>(std::min(end, line_end) - begin));
   if (expects_key()) {
     take_key(text, place, end, !quoted);
@@ -272,7 +279,7 @@ void TreeBuilder::open(const YAML::Mark& mark, const std::string& tag, YAML::anc
   next.offset = offset(mark);
   next.is_flow = style == YAML::EmitterStyle::Flow;
   next.value.kind = kind;
-  next.value.mark = mark_at(text_, next.offset);
+  next.value.mark = mark_at(next.offset);
   open_.push_back(std::move(next));
 }
 
@@ -348,7 +355,10 @@ bool TreeBuilder::explain_tab(std::size_t at) {
 }
 
 bool TreeBuilder::explain_open_flow(std::size_t at, const std::string& message) {
-  if (message.find("flow not found") == std::string::npos || open_.empty()) return false;
+  const bool is_open = !open_.empty() && open_.back().is_flow;
+  const bool is_about_flow = message.find("flow not found") != std::string::npos ||
+                             (message == "illegal flow end" && is_open);
+  if (!is_about_flow || open_.empty()) return false;
   const Open& innermost = open_.back();
   const bool is_list = innermost.value.is_list();
   const std::string close = is_list ? "]" : "}";
@@ -360,8 +370,17 @@ bool TreeBuilder::explain_open_flow(std::size_t at, const std::string& message) 
   const bool ended = last == std::string::npos || at > last;
   d.notes.push_back(
       {ended ? "the file ends without it" : "`,` or `" + close + "` was expected before this",
-       mark_at(text_, ended && last != std::string::npos ? last : at)});
+       mark_at(ended && last != std::string::npos ? last : at)});
+  note_long_quote(d);
   return true;
+}
+
+// A missing closing quote takes everything up to the next quote for text.
+void TreeBuilder::note_long_quote(Diagnostic& d) const {
+  if (!long_quote_) return;
+  d.notes.push_back(
+      {"the last quoted text began here and runs over several lines: is its closing quote missing?",
+       mark_at(*long_quote_)});
 }
 
 void TreeBuilder::explain(const YAML::Exception& exception) {
@@ -393,12 +412,7 @@ void TreeBuilder::explain(const YAML::Exception& exception) {
     d.message = "this is not YAML: a text cannot begin with this character";
     d.help = "put the text into quotes";
   }
-  if (long_quote_) {
-    d.notes.push_back(
-        {"the last quoted text began here and runs over several lines: is its closing quote "
-         "missing?",
-         mark_at(text_, *long_quote_)});
-  }
+  note_long_quote(d);
 }
 
 bool TreeBuilder::check_bytes() {
