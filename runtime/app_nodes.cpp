@@ -37,7 +37,7 @@ class AppIn final : public Node, public HasAppInput {
       std::string names;
       for (const std::string& name : payload_type_names())
         names += (names.empty() ? "" : ", ") + name;
-      plan.option_problem(payload, "SL0705", "no payload type `" + plan.option(payload) + "`",
+      plan.option_problem(payload, "SL0706", "no payload type `" + plan.option(payload) + "`",
                           "payload types: " + names);
     } else {
       ports.outputs[0].type = {type, std::nullopt, nullptr};

@@ -62,7 +62,7 @@ nodes:
       ports.inputs.push_back(std::move(port));
     }
     if (ports.inputs.empty()) {
-      plan.problem({"SL0305",
+      plan.problem({"SL0304",
                     "jsonl.write has no input",
                     "wire one: `from: NODE`",
                     Problem::Place::kNode,
@@ -142,7 +142,7 @@ nodes:
     for (const auto& [name, expression] : plan.option(fields)) {
       auto bound = expression.bind(inputs);
       if (!bound) {
-        plan.option_problem(fields, "SL0205", "field " + name + ": " + bound.status().message());
+        plan.option_problem(fields, "SL0222", "field " + name + ": " + bound.status().message());
         continue;
       }
       if (expression.path().size() == 1) {
@@ -163,7 +163,7 @@ nodes:
     for (std::size_t i = 0; i < port.type.payload->fields.size(); ++i) {
       help += (i == 0 ? ": " : ", ") + port.name + "." + port.type.payload->fields[i].name;
     }
-    plan.input_problem(port.name, "SL0402",
+    plan.input_problem(port.name, "SL0405",
                        port.name + " is " + port.type.to_string() + ", which has no JSON form",
                        help);
   }

@@ -92,9 +92,9 @@ TEST(Load, ReadsYamlBehindAByteOrderMarkAndCarriageReturns) {
   const Checked<Plan> plan = plan_text(text, "crlf.yaml");
 
   ASSERT_EQ(plan.diagnostics.items.size(), 1u);
-  EXPECT_EQ(plan.diagnostics.items[0].code, "SL0205");
+  EXPECT_EQ(plan.diagnostics.items[0].code, "SL0204");
   EXPECT_EQ(plan.diagnostics.items[0].mark.line, 3);
-  EXPECT_EQ(plan.diagnostics.items[0].mark.column, 40);
+  EXPECT_EQ(plan.diagnostics.items[0].mark.column, 39);
 }
 
 // Bytes that are cut, swapped and repeated must give problems, never a crash or a hang.
