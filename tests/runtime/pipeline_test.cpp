@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/run_yaml.h"
-#include "runtime/test_nodes.h"
+#include "tests/runtime/run_yaml.h"
+#include "tests/runtime/test_nodes.h"
 
 namespace sluice {
 namespace {
@@ -23,8 +23,11 @@ RunOptions threads(int count) {
 
 // The values a sink got, in order.
 std::vector<std::string> values(const std::string& sink) {
+  const auto sinks = collected().take();
   std::vector<std::string> all;
-  for (const auto& entry : collected().take()[sink]) all.push_back(entry.value);
+  if (const auto found = sinks.find(sink); found != sinks.end()) {
+    for (const auto& entry : found->second) all.push_back(entry.value);
+  }
   return all;
 }
 
@@ -358,7 +361,7 @@ TEST(Pipeline, ReleasesAPartialBatchWhenNothingElseRuns) {
   options.clock = clock;
 
   const Report report = run_yaml(R"(
-run: { in_flight: 4 }
+
 nodes:
   n: { type: test.count, items: 50 }
   a: { type: test.pass_batch, from: n, batch: { max: 32, wait: 1h } }

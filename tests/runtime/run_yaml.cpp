@@ -1,4 +1,4 @@
-#include "runtime/run_yaml.h"
+#include "tests/runtime/run_yaml.h"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 // Nodes for tests of the engine. A `test.count` item is a Text that holds its path: the number of the
 // source item, then the place among the children of each split: "3/0/1". So every node can check that
 // what it is given belongs together.
-#include "runtime/test_nodes.h"
+#include "tests/runtime/test_nodes.h"
 
 #include <condition_variable>
 #include <functional>
@@ -72,6 +72,7 @@ bool chosen(std::int64_t one_in, const std::string& salt, const std::string& pat
 }
 
 std::string path_of(const PayloadRef& payload) {
+  if (&payload.type() == &payload_type<Bytes>()) return payload.get<Bytes>().name;
   if (payload.type().element == nullptr) return payload.get<Text>().text;
   std::string list = "[";
   for (const PayloadRef& item : payload.items()) list += (list.size() > 1 ? " " : "") + path_of(item);
@@ -117,8 +118,7 @@ class CountOnThread final : public Node {
 };
 
 // Passes what it gets, but for items that it is told to reject, filter, or throw at.
-template <int kVariant>
-class Pass final : public Node {
+class PassBase : public Node {
  public:
   inline static const In<Any> in{"in", "anything"};
   inline static const Out<Any> out{"out", "the same"};
@@ -126,17 +126,9 @@ class Pass final : public Node {
   inline static const Option<int> filter_one_in = Option<int>("filter_one_in", "items").or_default(0);
   inline static const Option<int> throw_one_in = Option<int>("throw_one_in", "items").or_default(0);
   inline static const Option<int> spin = Option<int>("spin", "steps of work").or_default(0);
-  inline static const Spec kBase = Spec(kVariant == 0   ? "test.pass"
-                                        : kVariant == 1 ? "test.pass_serial"
-                                        : kVariant == 2 ? "test.pass_blocking"
-                                                        : "test.pass_batch",
-                                        "Passes.")
-                                       .ports(in, out)
-                                       .options(reject_one_in, filter_one_in, throw_one_in, spin);
-  inline static const Spec kSpec = kVariant == 0   ? kBase.stateless()
-                                   : kVariant == 1 ? kBase
-                                   : kVariant == 2 ? kBase.stateless().blocking()
-                                                   : kBase.stateless().batches();
+  static Spec spec(std::string type) {
+    return Spec(std::move(type), "Passes.").ports(in, out).options(reject_one_in, filter_one_in, throw_one_in, spin);
+  }
 
   Result<Ports> resolve(Resolve& plan) override {
     Ports ports = plan.declared();
@@ -156,6 +148,23 @@ class Pass final : public Node {
     ctx.emit(out, PayloadRef(ctx.get(in)));
     return Status::ok();
   }
+};
+
+class Pass final : public PassBase {
+ public:
+  inline static const Spec kSpec = spec("test.pass").stateless();
+};
+class PassSerial final : public PassBase {
+ public:
+  inline static const Spec kSpec = spec("test.pass_serial");
+};
+class PassBlocking final : public PassBase {
+ public:
+  inline static const Spec kSpec = spec("test.pass_blocking").stateless().blocking();
+};
+class PassBatch final : public PassBase {
+ public:
+  inline static const Spec kSpec = spec("test.pass_batch").stateless().batches();
 };
 
 // Up to `most` children an item, none for some.
@@ -269,8 +278,8 @@ class FailRun final : public Node {
 };
 
 [[maybe_unused]] const bool kRegistered =
-    register_node<Count>() && register_node<CountOnThread>() && register_node<Pass<0>>() && register_node<Pass<1>>() &&
-    register_node<Pass<2>>() && register_node<Pass<3>>() && register_node<Children>() && register_node<Join>() &&
+    register_node<Count>() && register_node<CountOnThread>() && register_node<Pass>() && register_node<PassSerial>() &&
+    register_node<PassBlocking>() && register_node<PassBatch>() && register_node<Children>() && register_node<Join>() &&
     register_node<Collect>() && register_node<GateNode>() && register_node<Allocate>() &&
     register_node<FailToOpen>() && register_node<FailRun>();
 

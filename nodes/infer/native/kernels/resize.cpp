@@ -160,6 +160,7 @@ bool repeats_pixels(const ResizeParams& p, std::int64_t factor) {
   const std::size_t rank = p.dims.size();
   if (p.mode != ResizeMode::kNearest || rank < 2) return false;
   for (std::size_t axis = 0; axis < rank; ++axis) {
+    if (p.dims[axis] == 0) return false;
     const std::int64_t expected = p.dims[axis] * (axis + 2 >= rank ? factor : 1);
     if (p.out_dims[axis] != expected) return false;
     if (p.scales[axis] != static_cast<float>(expected / p.dims[axis])) return false;

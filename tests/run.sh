@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds them and runs every one. Works from a clean clone, and again after.
+#   tests/run.sh [--preset dev|asan|tsan]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+preset=dev
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --preset) preset=${2:?--preset needs a name: dev, asan or tsan}; shift 2 ;;
+    *) echo "tests/run.sh: unknown argument $1; usage: tests/run.sh [--preset dev|asan|tsan]" >&2; exit 2 ;;
+  esac
+done
+
+bash cmake/install_packages.sh --tests
+bash examples/ocr/fetch_models.sh
+cmake --preset "$preset"
+cmake --build "build/$preset" --parallel
+ctest --test-dir "build/$preset" --output-on-failure --parallel "$(nproc)" --timeout 300
