@@ -1,8 +1,8 @@
-#include <cmath>
-#include <cstring>
-
 #include "sluice/nodes/infer/graph/match.h"
 #include "sluice/nodes/infer/graph/passes.h"
+
+#include <cmath>
+#include <cstring>
 
 namespace sluice::graph {
 namespace {
@@ -45,7 +45,8 @@ std::optional<Layer> foldable(Graph& graph, const Match& match, ValueId id) {
     layer.channels = weights->shape()[1] * transpose.group;
   }
   const Tensor* bias_data = graph.constant_of(bias);
-  if (bias_data != nullptr && (bias_data->elements() != layer.channels || bias_data->dtype() != DType::kF32)) {
+  if (bias_data != nullptr &&
+      (bias_data->elements() != layer.channels || bias_data->dtype() != DType::kF32)) {
     return std::nullopt;
   }
   return layer;
@@ -66,7 +67,8 @@ std::optional<std::vector<float>> per_channel(const Tensor* constant, const Laye
   return std::vector<float>(data, data + count);
 }
 
-std::optional<Affine> affine_of(const Graph& graph, const Node& node, ValueId x, const Layer& layer) {
+std::optional<Affine> affine_of(const Graph& graph, const Node& node, ValueId x,
+                                const Layer& layer) {
   const auto count = static_cast<std::size_t>(layer.channels);
   Affine affine{std::vector<float>(count, 1.0f), std::vector<float>(count, 0.0f)};
   if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) {
@@ -74,7 +76,8 @@ std::optional<Affine> affine_of(const Graph& graph, const Node& node, ValueId x,
     const float* vectors[4];
     for (std::size_t i = 0; i < 4; ++i) {
       const Tensor* constant = graph.constant_of(node, i + 1);
-      if (constant == nullptr || constant->dtype() != DType::kF32 || constant->shape() != Shape{layer.channels}) {
+      if (constant == nullptr || constant->dtype() != DType::kF32 ||
+          constant->shape() != Shape{layer.channels}) {
         return std::nullopt;
       }
       vectors[i] = constant->data<float>();
@@ -91,8 +94,12 @@ std::optional<Affine> affine_of(const Graph& graph, const Node& node, ValueId x,
   const auto other = per_channel(graph.constant_of(node.inputs[x_first ? 1 : 0]), layer);
   if (!other) return std::nullopt;
   switch (binary->kind) {
-    case BinaryKind::kAdd: affine.shift = *other; return affine;
-    case BinaryKind::kMul: affine.scale = *other; return affine;
+    case BinaryKind::kAdd:
+      affine.shift = *other;
+      return affine;
+    case BinaryKind::kMul:
+      affine.scale = *other;
+      return affine;
     case BinaryKind::kSub:
       if (!x_first) return std::nullopt;
       for (std::size_t c = 0; c < count; ++c) affine.shift[c] = -(*other)[c];
@@ -101,7 +108,8 @@ std::optional<Affine> affine_of(const Graph& graph, const Node& node, ValueId x,
       if (!x_first) return std::nullopt;
       for (std::size_t c = 0; c < count; ++c) affine.scale[c] = 1.0f / (*other)[c];
       return affine;
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -118,7 +126,8 @@ Result<Tensor> scaled_weights(const Tensor& weights, const Layer& layer, const A
   const float* from = weights.data<float>();
   float* to = made->data<float>();
   const Shape& shape = weights.shape();
-  // Conv: [channels, rest]; ConvTranspose: [groups, inputs of a group, channels of a group, kernel].
+  // Conv: [channels, rest]; ConvTranspose: [groups, inputs of a group, channels of a group,
+  // kernel].
   std::int64_t kernel = 1;
   for (std::size_t i = 2; i < shape.rank(); ++i) kernel *= shape[i];
   if (!layer.is_transposed) {
@@ -192,7 +201,8 @@ Result<bool> fold_once(Graph& graph) {
   if (!found) return false;
   std::vector<char> dead(graph.nodes.size(), 0);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    const bool folded = match.dead()[i] != 0 && std::holds_alternative<Identity>(graph.nodes[i].operation);
+    const bool folded =
+        match.dead()[i] != 0 && std::holds_alternative<Identity>(graph.nodes[i].operation);
     dead[i] = folded ? 1 : 0;
   }
   remove_nodes(graph, dead);
@@ -236,8 +246,10 @@ bool is_fusable(UnaryKind kind) {
     case UnaryKind::kHardSigmoid:
     case UnaryKind::kHardSwish:
     case UnaryKind::kGelu:
-    case UnaryKind::kTanh: return true;
-    default: return false;
+    case UnaryKind::kTanh:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -291,7 +303,8 @@ void fuse_residuals(Graph& graph) {
     const Node* layer = nullptr;
     for (ValueId x : add.inputs) {
       const Node* found = match.producer<Conv>(x);
-      if (found == nullptr || !match.uses().is_private(x) || Graph::operand(*found, 3) != kNoValue) {
+      if (found == nullptr || !match.uses().is_private(x) ||
+          Graph::operand(*found, 3) != kNoValue) {
         continue;
       }
       if (layer == nullptr || found > layer) layer = found;

@@ -1,7 +1,7 @@
-#include <cmath>
-
 #include "sluice/nodes/infer/graph/match.h"
 #include "sluice/nodes/infer/graph/passes.h"
+
+#include <cmath>
 
 // Patterns are looked for once each over the whole graph. The node that ends a pattern becomes the
 // fused operation in its place, so that order is kept; what only the pattern read is dead then and
@@ -54,8 +54,8 @@ std::optional<Found> find_gelu(const Match& match, const Node& node) {
   const ValueId remaining = match.other(last, BinaryKind::kMul, result(product));
   const bool halved_last = factor == x && match.is_scalar(remaining, 0.5f);
   const bool halved_first = match.is_scalar(factor, 0.5f) && remaining == x;
-  const bool divided_last = factor == x && last != nullptr &&
-                            divided_by(match, result(last), 2.0f) == result(product);
+  const bool divided_last =
+      factor == x && last != nullptr && divided_by(match, result(last), 2.0f) == result(product);
   if (!halved_last && !halved_first && !divided_last) return std::nullopt;
   return Found{last, Unary{UnaryKind::kGelu}, {x}};
 }
@@ -94,8 +94,9 @@ std::optional<Found> find_hard_swish(const Match& match, const Node& node) {
   if (match.other(first, BinaryKind::kMul, result(&node)) == x) {
     const Node* last = next_binary(match, result(first));
     if (last == nullptr) return std::nullopt;
-    const bool divides = match.is_scalar(match.other(last, BinaryKind::kDiv, result(first)), 6.0f) ||
-                         match.is_scalar(match.other(last, BinaryKind::kMul, result(first)), 1.0f / 6.0f);
+    const bool divides =
+        match.is_scalar(match.other(last, BinaryKind::kDiv, result(first)), 6.0f) ||
+        match.is_scalar(match.other(last, BinaryKind::kMul, result(first)), 1.0f / 6.0f);
     if (!divides) return std::nullopt;
     return Found{last, Unary{UnaryKind::kHardSwish}, {x}};
   }
@@ -125,7 +126,8 @@ std::optional<Found> find_layer_norm(const Graph& graph, const Match& match, con
   const auto* root = std::get_if<Unary>(&node.operation);
   if (root == nullptr || root->kind != UnaryKind::kSqrt) return std::nullopt;
   const Node* plus = match.producer<Binary>(node.inputs[0]);
-  if (plus == nullptr || std::get<Binary>(plus->operation).kind != BinaryKind::kAdd) return std::nullopt;
+  if (plus == nullptr || std::get<Binary>(plus->operation).kind != BinaryKind::kAdd)
+    return std::nullopt;
   const std::optional<float> epsilon = match.scalar(plus->inputs[1]);
   const Node* variance = match.producer<Reduce>(plus->inputs[0]);
   if (!epsilon || !is_row_mean(graph, variance)) return std::nullopt;
@@ -136,7 +138,8 @@ std::optional<Found> find_layer_norm(const Graph& graph, const Match& match, con
   const bool squares = (kind == BinaryKind::kPow && match.is_scalar(square->inputs[1], 2.0f)) ||
                        (kind == BinaryKind::kMul && square->inputs[1] == d);
   const Node* centred = match.producer<Binary>(d);
-  if (!squares || centred == nullptr || std::get<Binary>(centred->operation).kind != BinaryKind::kSub) {
+  if (!squares || centred == nullptr ||
+      std::get<Binary>(centred->operation).kind != BinaryKind::kSub) {
     return std::nullopt;
   }
   const ValueId x = centred->inputs[0];
@@ -176,10 +179,16 @@ void fuse(Graph& graph, Finder find) {
 }  // namespace
 
 void fuse_patterns(Graph& graph) {
-  fuse(graph, [](const Graph&, const Match& match, const Node& node) { return find_gelu(match, node); });
-  fuse(graph, [](const Graph&, const Match& match, const Node& node) { return find_gated(match, node); });
-  fuse(graph, [](const Graph&, const Match& match, const Node& node) { return find_hard_swish(match, node); });
-  fuse(graph, [](const Graph& g, const Match& match, const Node& node) { return find_layer_norm(g, match, node); });
+  fuse(graph,
+       [](const Graph&, const Match& match, const Node& node) { return find_gelu(match, node); });
+  fuse(graph,
+       [](const Graph&, const Match& match, const Node& node) { return find_gated(match, node); });
+  fuse(graph, [](const Graph&, const Match& match, const Node& node) {
+    return find_hard_swish(match, node);
+  });
+  fuse(graph, [](const Graph& g, const Match& match, const Node& node) {
+    return find_layer_norm(g, match, node);
+  });
 }
 
 }  // namespace sluice::graph

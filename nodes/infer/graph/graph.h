@@ -1,15 +1,15 @@
 #pragma once
 
+#include "sluice/core/model.h"
+#include "sluice/core/tensor.h"
+#include "sluice/nodes/infer/graph/operation.h"
+
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "sluice/core/model.h"
-#include "sluice/core/tensor.h"
-#include "sluice/nodes/infer/graph/operation.h"
 
 namespace sluice::graph {
 
@@ -32,9 +32,9 @@ struct Node {
   std::string origin;            // where it stands in the file, for messages
 };
 
-// A model as the passes and the engines see it: values, and nodes in an order in which every operand
-// is computed before it is read.
-// Threads: thread-compatible; constant once the passes are done.
+// A model as the passes and the engines see it: values, and nodes in an order in which every
+// operand is computed before it is read. Threads: thread-compatible; constant once the passes are
+// done.
 struct Graph {
   std::vector<Value> values;
   std::vector<Node> nodes;

@@ -1,6 +1,6 @@
-#include <limits>
-
 #include "sluice/nodes/infer/graph/import_node.h"
+
+#include <limits>
 
 namespace sluice::graph {
 namespace {
@@ -178,7 +178,8 @@ void prelu(NodeImport& node) {
 
 void where(NodeImport& node) {
   if (!node.require(3)) return;
-  if (node.dtype(node.input(0)) != DType::kBool) return node.fail("has a condition that is not bool");
+  if (node.dtype(node.input(0)) != DType::kBool)
+    return node.fail("has a condition that is not bool");
   if (node.dtype(node.input(1)) != node.dtype(node.input(2))) {
     return node.fail("has inputs of different element types");
   }

@@ -1,6 +1,6 @@
-#include <cmath>
-
 #include "sluice/nodes/infer/graph/import_node.h"
+
+#include <cmath>
 
 namespace sluice::graph {
 namespace {
@@ -104,7 +104,8 @@ void pool(NodeImport& node, Pool::Kind kind) {
     return node.refuse("storage_order 1");
   }
   const DType dtype = node.dtype(node.input(0));
-  if (kind == Pool::Kind::kMax) return node.finish(std::move(pool), {node.input(0)}, {dtype, DType::kI64});
+  if (kind == Pool::Kind::kMax)
+    return node.finish(std::move(pool), {node.input(0)}, {dtype, DType::kI64});
   node.finish(std::move(pool), {node.input(0)}, {dtype});
 }
 

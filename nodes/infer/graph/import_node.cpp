@@ -66,7 +66,8 @@ ValueId NodeImport::input(std::size_t index) const {
 bool NodeImport::require(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     if (input(i) == kNoValue) {
-      fail("needs " + std::to_string(count) + " inputs; input " + std::to_string(i) + " is missing");
+      fail("needs " + std::to_string(count) + " inputs; input " + std::to_string(i) +
+           " is missing");
       return false;
     }
   }

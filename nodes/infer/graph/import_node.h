@@ -1,14 +1,14 @@
 #pragma once
 
-#include <span>
-#include <string>
-#include <string_view>
-#include <vector>
-
 #include "sluice/core/status.h"
 #include "sluice/nodes/infer/graph/graph.h"
 #include "sluice/nodes/infer/graph/onnx_proto.h"
 #include "sluice/nodes/infer/graph/tensor_data.h"
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace sluice::graph {
 

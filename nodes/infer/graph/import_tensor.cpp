@@ -1,6 +1,6 @@
-#include <cstring>
-
 #include "sluice/nodes/infer/graph/import_node.h"
+
+#include <cstring>
 
 namespace sluice::graph {
 namespace {
@@ -27,7 +27,8 @@ void concat(NodeImport& node) {
   if (!node.require(std::max<std::size_t>(1, node.input_count()))) return;
   if (!node.has("axis") && node.opset() >= 4) return node.fail("has no 'axis'");
   for (ValueId id : node.inputs()) {
-    if (node.dtype(id) != dtype_of_x(node)) return node.fail("has inputs of different element types");
+    if (node.dtype(id) != dtype_of_x(node))
+      return node.fail("has inputs of different element types");
   }
   node.finish(Concat{node.integer("axis", 1)}, operands(node), {dtype_of_x(node)});
 }
@@ -207,9 +208,9 @@ void depth_to_space(NodeImport& node) {
   if (!node.require(1)) return;
   const std::string_view mode = node.text("mode", "DCR");
   if (mode != "DCR" && mode != "CRD") return node.fail("has an unknown mode");
-  node.finish(DepthToSpace{node.integer("blocksize", 0),
-                           mode == "DCR" ? DepthToSpace::Mode::kDepthColumnRow
-                                         : DepthToSpace::Mode::kColumnRowDepth},
+  node.finish(DepthToSpace{node.integer("blocksize", 0), mode == "DCR"
+                                                             ? DepthToSpace::Mode::kDepthColumnRow
+                                                             : DepthToSpace::Mode::kColumnRowDepth},
               {node.input(0)}, {dtype_of_x(node)});
 }
 
@@ -237,9 +238,12 @@ void constant(NodeImport& node) {
   if (node.has("value_int")) {
     return node.finish_with(0, node.constant_scalar(node.integer("value_int", 0)));
   }
-  if (node.has("value_ints")) return node.finish_with(0, node.constant_integers(node.integers("value_ints")));
-  if (node.has("value_float")) return node.finish_with(0, node.constant_scalar(node.number("value_float", 0)));
-  if (node.has("value_floats")) return node.finish_with(0, node.constant_numbers(node.numbers("value_floats")));
+  if (node.has("value_ints"))
+    return node.finish_with(0, node.constant_integers(node.integers("value_ints")));
+  if (node.has("value_float"))
+    return node.finish_with(0, node.constant_scalar(node.number("value_float", 0)));
+  if (node.has("value_floats"))
+    return node.finish_with(0, node.constant_numbers(node.numbers("value_floats")));
   if (node.status().is_ok()) node.refuse("a value that is no dense tensor of numbers");
 }
 
@@ -260,7 +264,8 @@ void constant_of_shape(NodeImport& node) {
 void range(NodeImport& node) {
   if (!node.require(3)) return;
   for (ValueId id : node.inputs()) {
-    if (node.dtype(id) != dtype_of_x(node)) return node.fail("has inputs of different element types");
+    if (node.dtype(id) != dtype_of_x(node))
+      return node.fail("has inputs of different element types");
   }
   node.finish(Range{}, operands(node), {dtype_of_x(node)});
 }

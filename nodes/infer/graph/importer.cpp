@@ -1,13 +1,13 @@
 #include "sluice/nodes/infer/graph/importer.h"
 
-#include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
-
 #include "sluice/nodes/infer/graph/import_node.h"
 #include "sluice/nodes/infer/graph/mapped_file.h"
 #include "sluice/nodes/infer/graph/onnx_proto.h"
 #include "sluice/nodes/infer/graph/tensor_data.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace sluice::graph {
 namespace {
@@ -167,8 +167,7 @@ class Importer {
     if (missing_.empty()) return Status::ok();
     std::string list;
     for (const std::string& what : missing_) list += (list.empty() ? "" : "; ") + what;
-    return unsupported("model.unsupported",
-                       "it needs operators that are not supported: " + list);
+    return unsupported("model.unsupported", "it needs operators that are not supported: " + list);
   }
 
   // Status that ends the import; what is merely unsupported is collected, for one list of it all.
@@ -182,8 +181,8 @@ class Importer {
       } else if (found != names_.end()) {
         inputs.push_back(found->second);
       } else {
-        return invalid("model.invalid",
-                       origin + " reads '" + std::string(name) + "', which nothing before it makes");
+        return invalid("model.invalid", origin + " reads '" + std::string(name) +
+                                            "', which nothing before it makes");
       }
     }
     const auto entry = import_table().find(node.op_type);

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "sluice/nodes/infer/graph/graph.h"
+
 #include <string>
 #include <vector>
-
-#include "sluice/nodes/infer/graph/graph.h"
 
 namespace sluice::graph {
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "sluice/core/status.h"
+
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
-
-#include "sluice/core/status.h"
 
 namespace sluice::graph {
 

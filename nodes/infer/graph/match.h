@@ -1,9 +1,9 @@
 #pragma once
 
+#include "sluice/nodes/infer/graph/graph.h"
+
 #include <optional>
 #include <utility>
-
-#include "sluice/nodes/infer/graph/graph.h"
 
 namespace sluice::graph {
 

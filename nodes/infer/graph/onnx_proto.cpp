@@ -1,6 +1,7 @@
 #include "sluice/nodes/infer/graph/onnx_proto.h"
 
 #include <protozero/pbf_reader.hpp>
+
 #include <string>
 
 namespace sluice::graph::proto {
@@ -38,9 +39,14 @@ Entry decode_entry(pbf_reader reader) {
   Entry entry;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1): entry.key = view(reader); break;
-      case bytes(2): entry.value = view(reader); break;
-      default: reader.skip();
+      case bytes(1):
+        entry.key = view(reader);
+        break;
+      case bytes(2):
+        entry.value = view(reader);
+        break;
+      default:
+        reader.skip();
     }
   }
   return entry;
@@ -50,24 +56,59 @@ Tensor decode_tensor_message(pbf_reader reader) {
   Tensor tensor;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case varint(1): tensor.dims.push_back(reader.get_int64()); break;
-      case bytes(1): append(reader.get_packed_int64(), tensor.dims); break;
-      case varint(2): tensor.data_type = static_cast<DataType>(reader.get_int32()); break;
-      case fixed32(4): tensor.floats.push_back(reader.get_float()); break;
-      case bytes(4): append(reader.get_packed_float(), tensor.floats); break;
-      case varint(5): tensor.integers.push_back(reader.get_int32()); break;
-      case bytes(5): append(reader.get_packed_int32(), tensor.integers); break;
-      case varint(7): tensor.integers.push_back(reader.get_int64()); break;
-      case bytes(7): append(reader.get_packed_int64(), tensor.integers); break;
-      case bytes(8): tensor.name = view(reader); break;
-      case bytes(9): tensor.raw = view(reader); break;
-      case fixed64(10): tensor.doubles.push_back(reader.get_double()); break;
-      case bytes(10): append(reader.get_packed_double(), tensor.doubles); break;
-      case varint(11): tensor.integers.push_back(static_cast<std::int64_t>(reader.get_uint64())); break;
-      case bytes(11): append(reader.get_packed_uint64(), tensor.integers); break;
-      case bytes(13): tensor.external.push_back(decode_entry(reader.get_message())); break;
-      case varint(14): tensor.is_external = reader.get_int32() == 1; break;
-      default: reader.skip();
+      case varint(1):
+        tensor.dims.push_back(reader.get_int64());
+        break;
+      case bytes(1):
+        append(reader.get_packed_int64(), tensor.dims);
+        break;
+      case varint(2):
+        tensor.data_type = static_cast<DataType>(reader.get_int32());
+        break;
+      case fixed32(4):
+        tensor.floats.push_back(reader.get_float());
+        break;
+      case bytes(4):
+        append(reader.get_packed_float(), tensor.floats);
+        break;
+      case varint(5):
+        tensor.integers.push_back(reader.get_int32());
+        break;
+      case bytes(5):
+        append(reader.get_packed_int32(), tensor.integers);
+        break;
+      case varint(7):
+        tensor.integers.push_back(reader.get_int64());
+        break;
+      case bytes(7):
+        append(reader.get_packed_int64(), tensor.integers);
+        break;
+      case bytes(8):
+        tensor.name = view(reader);
+        break;
+      case bytes(9):
+        tensor.raw = view(reader);
+        break;
+      case fixed64(10):
+        tensor.doubles.push_back(reader.get_double());
+        break;
+      case bytes(10):
+        append(reader.get_packed_double(), tensor.doubles);
+        break;
+      case varint(11):
+        tensor.integers.push_back(static_cast<std::int64_t>(reader.get_uint64()));
+        break;
+      case bytes(11):
+        append(reader.get_packed_uint64(), tensor.integers);
+        break;
+      case bytes(13):
+        tensor.external.push_back(decode_entry(reader.get_message()));
+        break;
+      case varint(14):
+        tensor.is_external = reader.get_int32() == 1;
+        break;
+      default:
+        reader.skip();
     }
   }
   return tensor;
@@ -77,18 +118,41 @@ Attribute decode_attribute(pbf_reader reader) {
   Attribute attribute;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1): attribute.name = view(reader); break;
-      case fixed32(2): attribute.f = reader.get_float(); break;
-      case varint(3): attribute.i = reader.get_int64(); break;
-      case bytes(4): attribute.s = view(reader); break;
-      case bytes(5): attribute.t = decode_tensor_message(reader.get_message()); break;
-      case fixed32(7): attribute.floats.push_back(reader.get_float()); break;
-      case bytes(7): append(reader.get_packed_float(), attribute.floats); break;
-      case varint(8): attribute.ints.push_back(reader.get_int64()); break;
-      case bytes(8): append(reader.get_packed_int64(), attribute.ints); break;
-      case bytes(9): attribute.strings.push_back(view(reader)); break;
-      case varint(20): attribute.type = static_cast<Attribute::Type>(reader.get_int32()); break;
-      default: reader.skip();
+      case bytes(1):
+        attribute.name = view(reader);
+        break;
+      case fixed32(2):
+        attribute.f = reader.get_float();
+        break;
+      case varint(3):
+        attribute.i = reader.get_int64();
+        break;
+      case bytes(4):
+        attribute.s = view(reader);
+        break;
+      case bytes(5):
+        attribute.t = decode_tensor_message(reader.get_message());
+        break;
+      case fixed32(7):
+        attribute.floats.push_back(reader.get_float());
+        break;
+      case bytes(7):
+        append(reader.get_packed_float(), attribute.floats);
+        break;
+      case varint(8):
+        attribute.ints.push_back(reader.get_int64());
+        break;
+      case bytes(8):
+        append(reader.get_packed_int64(), attribute.ints);
+        break;
+      case bytes(9):
+        attribute.strings.push_back(view(reader));
+        break;
+      case varint(20):
+        attribute.type = static_cast<Attribute::Type>(reader.get_int32());
+        break;
+      default:
+        reader.skip();
     }
   }
   return attribute;
@@ -98,13 +162,26 @@ Node decode_node(pbf_reader reader) {
   Node node;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1): node.inputs.push_back(view(reader)); break;
-      case bytes(2): node.outputs.push_back(view(reader)); break;
-      case bytes(3): node.name = view(reader); break;
-      case bytes(4): node.op_type = view(reader); break;
-      case bytes(5): node.attributes.push_back(decode_attribute(reader.get_message())); break;
-      case bytes(7): node.domain = view(reader); break;
-      default: reader.skip();
+      case bytes(1):
+        node.inputs.push_back(view(reader));
+        break;
+      case bytes(2):
+        node.outputs.push_back(view(reader));
+        break;
+      case bytes(3):
+        node.name = view(reader);
+        break;
+      case bytes(4):
+        node.op_type = view(reader);
+        break;
+      case bytes(5):
+        node.attributes.push_back(decode_attribute(reader.get_message()));
+        break;
+      case bytes(7):
+        node.domain = view(reader);
+        break;
+      default:
+        reader.skip();
     }
   }
   return node;
@@ -114,9 +191,14 @@ Dimension decode_dimension(pbf_reader reader) {
   Dimension dimension;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case varint(1): dimension.value = reader.get_int64(); break;
-      case bytes(2): dimension.param = view(reader); break;
-      default: reader.skip();
+      case varint(1):
+        dimension.value = reader.get_int64();
+        break;
+      case bytes(2):
+        dimension.param = view(reader);
+        break;
+      default:
+        reader.skip();
     }
   }
   return dimension;
@@ -138,9 +220,14 @@ void decode_tensor_type(pbf_reader reader, ValueInfo& info) {
   info.is_tensor = true;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case varint(1): info.elem_type = static_cast<DataType>(reader.get_int32()); break;
-      case bytes(2): info.shape = decode_shape(reader.get_message()); break;
-      default: reader.skip();
+      case varint(1):
+        info.elem_type = static_cast<DataType>(reader.get_int32());
+        break;
+      case bytes(2):
+        info.shape = decode_shape(reader.get_message());
+        break;
+      default:
+        reader.skip();
     }
   }
 }
@@ -149,7 +236,9 @@ ValueInfo decode_value_info(pbf_reader reader) {
   ValueInfo info;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1): info.name = view(reader); break;
+      case bytes(1):
+        info.name = view(reader);
+        break;
       case bytes(2): {
         pbf_reader type = reader.get_message();
         while (type.next()) {
@@ -161,7 +250,8 @@ ValueInfo decode_value_info(pbf_reader reader) {
         }
         break;
       }
-      default: reader.skip();
+      default:
+        reader.skip();
     }
   }
   return info;
@@ -171,15 +261,24 @@ Graph decode_graph(pbf_reader reader) {
   Graph graph;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1): graph.nodes.push_back(decode_node(reader.get_message())); break;
-      case bytes(5): graph.initializers.push_back(decode_tensor_message(reader.get_message())); break;
-      case bytes(11): graph.inputs.push_back(decode_value_info(reader.get_message())); break;
-      case bytes(12): graph.outputs.push_back(decode_value_info(reader.get_message())); break;
+      case bytes(1):
+        graph.nodes.push_back(decode_node(reader.get_message()));
+        break;
+      case bytes(5):
+        graph.initializers.push_back(decode_tensor_message(reader.get_message()));
+        break;
+      case bytes(11):
+        graph.inputs.push_back(decode_value_info(reader.get_message()));
+        break;
+      case bytes(12):
+        graph.outputs.push_back(decode_value_info(reader.get_message()));
+        break;
       case bytes(15):
         graph.has_sparse_initializer = true;
         reader.skip();
         break;
-      default: reader.skip();
+      default:
+        reader.skip();
     }
   }
   return graph;
@@ -189,9 +288,14 @@ OperatorSet decode_operator_set(pbf_reader reader) {
   OperatorSet set;
   while (reader.next()) {
     switch (reader.tag_and_type()) {
-      case bytes(1): set.domain = view(reader); break;
-      case varint(2): set.version = reader.get_int64(); break;
-      default: reader.skip();
+      case bytes(1):
+        set.domain = view(reader);
+        break;
+      case varint(2):
+        set.version = reader.get_int64();
+        break;
+      default:
+        reader.skip();
     }
   }
   return set;
@@ -239,11 +343,20 @@ Result<Model> decode_model(std::span<const std::byte> data) {
     if (!*more) break;
     try {
       switch (reader.tag_and_type()) {
-        case varint(1): model.ir_version = reader.get_int64(); break;
-        case bytes(7): model.graph = decode_graph(reader.get_message()); break;
-        case bytes(8): model.operator_sets.push_back(decode_operator_set(reader.get_message())); break;
-        case bytes(14): model.metadata.push_back(decode_entry(reader.get_message())); break;
-        default: reader.skip();
+        case varint(1):
+          model.ir_version = reader.get_int64();
+          break;
+        case bytes(7):
+          model.graph = decode_graph(reader.get_message());
+          break;
+        case bytes(8):
+          model.operator_sets.push_back(decode_operator_set(reader.get_message()));
+          break;
+        case bytes(14):
+          model.metadata.push_back(decode_entry(reader.get_message()));
+          break;
+        default:
+          reader.skip();
       }
     } catch (const protozero::exception& error) {
       return malformed(error.what());

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "sluice/core/status.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
-
-#include "sluice/core/status.h"
 
 // The messages of onnx.proto as plain structs, as far as running a model needs them.
 // Every string_view and span points into the bytes that were decoded.

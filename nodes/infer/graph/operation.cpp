@@ -5,20 +5,28 @@
 namespace sluice::graph {
 namespace {
 
-constexpr auto kUnaryNames = std::to_array<std::string_view>({
-    "Relu", "Clip",  "LeakyRelu",  "Sigmoid", "Silu", "HardSigmoid", "HardSwish", "Gelu",
-    "Gelu", "Tanh",  "Exp",        "Log",     "Sqrt", "Reciprocal",  "Erf",       "Neg",
-    "Abs",  "Floor", "Ceil",       "Round",   "Sign", "Elu",         "Selu",      "Celu",
-    "Softplus", "Softsign", "ThresholdedRelu", "Mish", "Sin", "Cos", "Tan", "Asin",
-    "Acos", "Atan", "Sinh", "Cosh", "Not"});
+constexpr auto kUnaryNames =
+    std::to_array<std::string_view>({"Relu",      "Clip",       "LeakyRelu",
+                                     "Sigmoid",   "Silu",       "HardSigmoid",
+                                     "HardSwish", "Gelu",       "Gelu",
+                                     "Tanh",      "Exp",        "Log",
+                                     "Sqrt",      "Reciprocal", "Erf",
+                                     "Neg",       "Abs",        "Floor",
+                                     "Ceil",      "Round",      "Sign",
+                                     "Elu",       "Selu",       "Celu",
+                                     "Softplus",  "Softsign",   "ThresholdedRelu",
+                                     "Mish",      "Sin",        "Cos",
+                                     "Tan",       "Asin",       "Acos",
+                                     "Atan",      "Sinh",       "Cosh",
+                                     "Not"});
 
-constexpr auto kBinaryNames = std::to_array<std::string_view>({
-    "Add", "Sub", "Mul", "Div", "Pow",   "Min",  "Max",         "Mod",     "Mod",
-    "PRelu", "And", "Or",  "Xor", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"});
+constexpr auto kBinaryNames = std::to_array<std::string_view>(
+    {"Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Mod", "Mod", "PRelu", "And", "Or", "Xor",
+     "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"});
 
-constexpr auto kReduceNames = std::to_array<std::string_view>({
-    "ReduceSum", "ReduceMean", "ReduceMax",       "ReduceMin",    "ReduceProd",
-    "ReduceL1",  "ReduceL2",   "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"});
+constexpr auto kReduceNames = std::to_array<std::string_view>(
+    {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+     "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"});
 
 struct NameOf {
   std::string_view operator()(const Unary& op) const {

@@ -1,22 +1,23 @@
 #pragma once
 
+#include "sluice/core/tensor.h"
+
 #include <cstdint>
 #include <optional>
 #include <string_view>
 #include <variant>
 #include <vector>
 
-#include "sluice/core/tensor.h"
-
 // What the nodes of a graph compute. One struct an operation, holding its attributes; operands are
-// values of the graph and are listed here in order, optional ones with a "?". The meaning is that of
-// the newest ONNX operator set unless a comment says otherwise: the importer translates older ones.
+// values of the graph and are listed here in order, optional ones with a "?". The meaning is that
+// of the newest ONNX operator set unless a comment says otherwise: the importer translates older
+// ones.
 namespace sluice::graph {
 
 enum class UnaryKind : std::uint8_t {
   kRelu,
-  kClip,         // min(max(x, alpha), beta)
-  kLeakyRelu,    // alpha
+  kClip,       // min(max(x, alpha), beta)
+  kLeakyRelu,  // alpha
   kSigmoid,
   kSilu,         // x * sigmoid(x)
   kHardSigmoid,  // clip(alpha * x + beta, 0, 1)
@@ -318,11 +319,11 @@ struct Cast {
 // x
 struct Identity {};
 
-using Operation =
-    std::variant<Unary, Binary, Where, Conv, ConvTranspose, Gemm, MatMul, BatchNorm, LayerNorm,
-                 InstanceNorm, Lrn, Pool, Softmax, Reduce, ArgReduce, TopK, Concat, Split, Slice,
-                 Gather, Reshape, Flatten, Transpose, Squeeze, Unsqueeze, Expand, Tile, Pad, Resize,
-                 DepthToSpace, SpaceToDepth, ShapeOf, SizeOf, ConstantOfShape, Range, Cast, Identity>;
+using Operation = std::variant<Unary, Binary, Where, Conv, ConvTranspose, Gemm, MatMul, BatchNorm,
+                               LayerNorm, InstanceNorm, Lrn, Pool, Softmax, Reduce, ArgReduce, TopK,
+                               Concat, Split, Slice, Gather, Reshape, Flatten, Transpose, Squeeze,
+                               Unsqueeze, Expand, Tile, Pad, Resize, DepthToSpace, SpaceToDepth,
+                               ShapeOf, SizeOf, ConstantOfShape, Range, Cast, Identity>;
 
 // "Conv", "Add", "ReduceMean": ONNX's word for the operation where it has one.
 std::string_view name_of(const Operation& operation);

@@ -31,8 +31,8 @@ Status fold_into_weights(Graph& graph);
 // Lets Conv, ConvTranspose, Gemm and MatMul apply the activation that follows them.
 void fuse_activations(Graph& graph);
 
-// Lets Conv add another tensor to its result, as an Add after it does, and apply the activation that
-// follows that.
+// Lets Conv add another tensor to its result, as an Add after it does, and apply the activation
+// that follows that.
 void fuse_residuals(Graph& graph);
 
 }  // namespace sluice::graph

@@ -258,7 +258,8 @@ Result<std::vector<WindowAxis>> resolve(const ConvTranspose& conv, Operands oper
     if (conv.output_shape.empty() && !is_same) {
       axis.out = whole - axis.pad_begin - axis.pad_end;
     } else {
-      axis.out = is_same && conv.output_shape.empty() ? axis.in * axis.stride : conv.output_shape[i];
+      axis.out =
+          is_same && conv.output_shape.empty() ? axis.in * axis.stride : conv.output_shape[i];
       const std::int64_t total = whole - axis.out;
       if (total < 0) {
         // More is asked for than the windows reach: the rest is filled like output padding.
@@ -325,7 +326,8 @@ Result<SliceRange> resolve(const Slice&, Operands operands) {
       steps.size() != starts->size()) {
     return misfit("starts, ends, axes and steps differ in length");
   }
-  SliceRange range{std::vector<std::int64_t>(x.rank(), 0), std::vector<std::int64_t>(x.rank(), 1),
+  SliceRange range{std::vector<std::int64_t>(x.rank(), 0),
+                   std::vector<std::int64_t>(x.rank(), 1),
                    {x.begin(), x.end()}};
   for (std::size_t i = 0; i < axes.size(); ++i) {
     const Result<std::size_t> axis = resolve_axis(axes[i], x.rank());
@@ -339,7 +341,8 @@ Result<SliceRange> resolve(const Slice&, Operands operands) {
     // Going up, positions are cut to 0..extent; going down, to -1..extent-1.
     const std::int64_t low = step > 0 ? 0 : -1;
     const std::int64_t high = step > 0 ? extent : extent - 1;
-    const std::int64_t start = std::clamp(counted((*starts)[i]), step > 0 ? low : 0, std::max<std::int64_t>(high, 0));
+    const std::int64_t start =
+        std::clamp(counted((*starts)[i]), step > 0 ? low : 0, std::max<std::int64_t>(high, 0));
     const std::int64_t end = std::clamp(counted((*ends)[i]), low, high);
     const std::int64_t span = step > 0 ? end - start : start - end;
     const std::int64_t pace = step > 0 ? step : -step;
@@ -392,9 +395,11 @@ Result<PadAmounts> resolve(const Pad& pad, Operands operands) {
     for (std::size_t i = 0; i < x.rank(); ++i) axes.push_back(static_cast<std::int64_t>(i));
   }
   if (pads->size() != 2 * axes.size()) {
-    return misfit(std::to_string(pads->size()) + " pads for " + std::to_string(axes.size()) + " axes");
+    return misfit(std::to_string(pads->size()) + " pads for " + std::to_string(axes.size()) +
+                  " axes");
   }
-  PadAmounts amounts{std::vector<std::int64_t>(x.rank(), 0), std::vector<std::int64_t>(x.rank(), 0)};
+  PadAmounts amounts{std::vector<std::int64_t>(x.rank(), 0),
+                     std::vector<std::int64_t>(x.rank(), 0)};
   for (std::size_t i = 0; i < axes.size(); ++i) {
     const Result<std::size_t> axis = resolve_axis(axes[i], x.rank());
     if (!axis) return axis.status();
@@ -469,7 +474,8 @@ Result<std::vector<std::int64_t>> resolve(const Transpose& transpose, Operands o
   }
   std::vector<char> seen(rank, 0);
   for (std::int64_t axis : permutation) {
-    if (axis < 0 || axis >= static_cast<std::int64_t>(rank) || seen[static_cast<std::size_t>(axis)]) {
+    if (axis < 0 || axis >= static_cast<std::int64_t>(rank) ||
+        seen[static_cast<std::size_t>(axis)]) {
       return misfit("'perm' is no permutation of " + std::to_string(rank) + " axes");
     }
     seen[static_cast<std::size_t>(axis)] = 1;

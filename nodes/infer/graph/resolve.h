@@ -1,13 +1,13 @@
 #pragma once
 
+#include "sluice/core/status.h"
+#include "sluice/core/tensor.h"
+#include "sluice/nodes/infer/graph/operation.h"
+
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
-
-#include "sluice/core/status.h"
-#include "sluice/core/tensor.h"
-#include "sluice/nodes/infer/graph/operation.h"
 
 // What an operation's attributes come to for operands of known shape: negative axes counted, pads
 // worked out, defaults filled in. Shape inference and the engines share these, so that they agree.

@@ -26,7 +26,8 @@ std::optional<Result<Tensor>> value_from_shape(const Node& node, const Shape& x,
     const std::int64_t start = shape_of->start < 0 ? shape_of->start + rank : shape_of->start;
     const std::int64_t first = std::clamp<std::int64_t>(start, 0, rank);
     std::vector<std::int64_t> dims;
-    for (std::int64_t i = 0; i < out[0]; ++i) dims.push_back(x[static_cast<std::size_t>(first + i)]);
+    for (std::int64_t i = 0; i < out[0]; ++i)
+      dims.push_back(x[static_cast<std::size_t>(first + i)]);
     return tensor_of(dims, out);
   }
   if (std::holds_alternative<SizeOf>(node.operation)) return tensor_of({x.elements()}, out);
@@ -95,7 +96,8 @@ struct ShapingOperands {
 // networks that halve their input five times take.
 std::int64_t trial_size(std::size_t trial, std::size_t symbol) {
   static constexpr std::array<std::int64_t, 6> kSteps{7, 13, 5, 11, 3, 17};
-  const std::int64_t step = kSteps[symbol % kSteps.size()] + static_cast<std::int64_t>(trial * (symbol + 2));
+  const std::int64_t step =
+      kSteps[symbol % kSteps.size()] + static_cast<std::int64_t>(trial * (symbol + 2));
   return trial < 3 ? step * 9 + static_cast<std::int64_t>(symbol) : step * 32;
 }
 
@@ -131,7 +133,8 @@ std::optional<Trial> run_trial(const Graph& graph, const Evaluate& evaluate, std
   }
   const Result<std::vector<Fact>> inferred = infer_facts(graph, facts, evaluate);
   if (!inferred) return std::nullopt;
-  for (ValueId id : graph.outputs) trial.outputs.push_back((*inferred)[static_cast<std::size_t>(id)].shape);
+  for (ValueId id : graph.outputs)
+    trial.outputs.push_back((*inferred)[static_cast<std::size_t>(id)].shape);
   return trial;
 }
 
@@ -152,12 +155,14 @@ std::optional<Dim> agreed(std::span<const Trial> trials, std::size_t output, std
 
 }  // namespace
 
-std::vector<Fact> output_facts(const Graph& graph, const Node& node, std::span<const Shape> shapes) {
+std::vector<Fact> output_facts(const Graph& graph, const Node& node,
+                               std::span<const Shape> shapes) {
   std::vector<Fact> facts;
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     const ValueId id = node.outputs[i];
     // The one output that may be left out is the indices of a MaxPool.
-    const DType dtype = id == kNoValue ? DType::kI64 : graph.values[static_cast<std::size_t>(id)].dtype;
+    const DType dtype =
+        id == kNoValue ? DType::kI64 : graph.values[static_cast<std::size_t>(id)].dtype;
     facts.push_back({shapes[i], dtype, std::nullopt});
   }
   return facts;

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "sluice/nodes/infer/graph/graph.h"
+#include "sluice/nodes/infer/graph/resolve.h"
+
 #include <functional>
 #include <span>
 #include <vector>
-
-#include "sluice/nodes/infer/graph/graph.h"
-#include "sluice/nodes/infer/graph/resolve.h"
 
 namespace sluice::graph {
 
@@ -34,7 +34,8 @@ std::vector<char> inputs_that_shape(const Graph& graph);
 
 // The outputs' dimensions with symbols, as far as they are the same for whatever the inputs'
 // symbols stand for: a number, one of the inputs' symbols, or else what the file declares.
-// Found by inferring shapes for several sizes, which sees through whatever arithmetic the file does.
+// Found by inferring shapes for several sizes, which sees through whatever arithmetic the file
+// does.
 std::vector<ModelPort> infer_ports(const Graph& graph, const Evaluate& evaluate);
 
 }  // namespace sluice::graph

@@ -1,8 +1,8 @@
+#include "sluice/nodes/infer/graph/shape_inference.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-
-#include "sluice/nodes/infer/graph/shape_inference.h"
 
 namespace sluice::graph {
 namespace {
@@ -86,7 +86,8 @@ struct Rule {
     const Shape out{m, n};
     if (const Fact* c = operand(operands, 2)) {
       const Result<Shape> both = broadcast(out, c->shape);
-      if (!both || *both != out) return misfit("C " + c->shape.to_string() + " for a result " + out.to_string());
+      if (!both || *both != out)
+        return misfit("C " + c->shape.to_string() + " for a result " + out.to_string());
     }
     return one(checked(out));
   }
@@ -98,7 +99,8 @@ struct Rule {
     const std::int64_t k = a[a.rank() - 1];
     const std::int64_t k_of_b = b.rank() == 1 ? b[0] : b[b.rank() - 2];
     if (k != k_of_b) {
-      return misfit("matrices " + a.to_string() + " and " + b.to_string() + " do not fit each other");
+      return misfit("matrices " + a.to_string() + " and " + b.to_string() +
+                    " do not fit each other");
     }
     const auto leading = [](const Shape& shape) {
       return Shape(shape.dims().first(shape.rank() < 2 ? 0 : shape.rank() - 2));
@@ -109,7 +111,8 @@ struct Rule {
     if (a.rank() > 1) dims.push_back(a[a.rank() - 2]);
     if (b.rank() > 1) dims.push_back(b[b.rank() - 1]);
     if (const Fact* bias = operand(operands, 2)) {
-      if (b.rank() < 2 || bias->shape != Shape{b[b.rank() - 1]}) return misfit("a bias " + bias->shape.to_string());
+      if (b.rank() < 2 || bias->shape != Shape{b[b.rank() - 1]})
+        return misfit("a bias " + bias->shape.to_string());
     }
     return one(checked(dims));
   }
@@ -119,7 +122,8 @@ struct Rule {
     if (x().rank() < 2) return misfit("an input " + x().to_string() + " has no channels");
     for (std::size_t i = first; i < operands.size(); ++i) {
       if (operands[i] != nullptr && operands[i]->shape != Shape{x()[1]}) {
-        return misfit("a vector " + operands[i]->shape.to_string() + " for an input " + x().to_string());
+        return misfit("a vector " + operands[i]->shape.to_string() + " for an input " +
+                      x().to_string());
       }
     }
     return same();
@@ -140,7 +144,8 @@ struct Rule {
     const Shape tail(x().dims().subspan(*axis));
     for (std::size_t i = 1; i < operands.size(); ++i) {
       if (operands[i] != nullptr && operands[i]->shape.elements() != tail.elements()) {
-        return misfit("a scale " + operands[i]->shape.to_string() + " for rows of " + tail.to_string());
+        return misfit("a scale " + operands[i]->shape.to_string() + " for rows of " +
+                      tail.to_string());
       }
     }
     return same();
@@ -148,7 +153,8 @@ struct Rule {
 
   Shapes operator()(const Softmax& op) const {
     // Axis = rank is allowed where the input is coerced: rows of one element.
-    if (op.extent == Softmax::Extent::kFromAxis && op.axis == static_cast<std::int64_t>(x().rank())) return same();
+    if (op.extent == Softmax::Extent::kFromAxis && op.axis == static_cast<std::int64_t>(x().rank()))
+      return same();
     const Result<std::size_t> axis = resolve_axis(op.axis, x().rank());
     if (!axis) return axis.status();
     return same();
@@ -157,7 +163,8 @@ struct Rule {
   Shape reduced(std::span<const std::int64_t> axes, bool keep_dims) const {
     Shape out;
     for (std::size_t i = 0; i < x().rank(); ++i) {
-      const bool gone = std::find(axes.begin(), axes.end(), static_cast<std::int64_t>(i)) != axes.end();
+      const bool gone =
+          std::find(axes.begin(), axes.end(), static_cast<std::int64_t>(i)) != axes.end();
       if (!gone) out.push_back(x()[i]);
       if (gone && keep_dims) out.push_back(1);
     }
@@ -170,7 +177,8 @@ struct Rule {
     if (op.no_axes == Reduce::NoAxes::kSpatial && x().rank() < 3) {
       return misfit("an input " + x().to_string() + " has no spatial axes");
     }
-    if (op.no_axes == Reduce::NoAxes::kSpatial && x().elements() == 0) return misfit("nothing to pool");
+    if (op.no_axes == Reduce::NoAxes::kSpatial && x().elements() == 0)
+      return misfit("nothing to pool");
     return one(checked(reduced(*axes, op.keep_dims)));
   }
 
@@ -204,7 +212,8 @@ struct Rule {
       if (part.rank() != out.rank()) return misfit("parts of different rank");
       out[*axis] += part[*axis];
       part[*axis] = out[*axis];
-      if (part != out) return misfit("parts " + x(0).to_string() + " and " + x(i).to_string() + " do not line up");
+      if (part != out)
+        return misfit("parts " + x(0).to_string() + " and " + x(i).to_string() + " do not line up");
     }
     return one(checked(out));
   }
@@ -255,7 +264,8 @@ struct Rule {
         dim = 1;
         continue;
       }
-      const std::vector<std::int64_t> so_far(dims->begin(), dims->begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      const std::vector<std::int64_t> so_far(dims->begin(),
+                                             dims->begin() + static_cast<std::ptrdiff_t>(i) + 1);
       const Result<Shape> valid = checked(so_far);
       if (!valid) return valid.status();
       known *= dim;
@@ -278,8 +288,8 @@ struct Rule {
     const auto rank = static_cast<std::int64_t>(x().rank());
     if (op.axis < -rank || op.axis > rank) return misfit("axis " + std::to_string(op.axis));
     const auto axis = static_cast<std::size_t>(op.axis < 0 ? op.axis + rank : op.axis);
-    return std::vector<Shape>{
-        Shape{Shape(x().dims().first(axis)).elements(), Shape(x().dims().subspan(axis)).elements()}};
+    return std::vector<Shape>{Shape{Shape(x().dims().first(axis)).elements(),
+                                    Shape(x().dims().subspan(axis)).elements()}};
   }
 
   Shapes operator()(const Transpose& op) const {
@@ -298,7 +308,8 @@ struct Rule {
       for (std::int64_t axis : *axes) {
         const Result<std::size_t> counted = resolve_axis(axis, x().rank());
         if (!counted) return counted.status();
-        if (x()[*counted] != 1) return misfit("axis " + std::to_string(axis) + " of " + x().to_string() + " is not 1");
+        if (x()[*counted] != 1)
+          return misfit("axis " + std::to_string(axis) + " of " + x().to_string() + " is not 1");
         gone[*counted] = 1;
       }
     } else {
@@ -343,7 +354,8 @@ struct Rule {
     if (repeats->size() != x().rank()) return misfit("repeats has the wrong number of entries");
     std::vector<std::int64_t> dims;
     for (std::size_t i = 0; i < x().rank(); ++i) {
-      if ((*repeats)[i] < 0 || (*repeats)[i] > (std::int64_t{1} << 24)) return misfit("a repeat is out of range");
+      if ((*repeats)[i] < 0 || (*repeats)[i] > (std::int64_t{1} << 24))
+        return misfit("a repeat is out of range");
       dims.push_back(x()[i] * (*repeats)[i]);
     }
     return one(checked(dims));
@@ -352,7 +364,8 @@ struct Rule {
   Shapes operator()(const Pad& op) const {
     const auto amounts = resolve(op, operands);
     if (!amounts) return amounts.status();
-    if (const Fact* value = operand(operands, 2); value != nullptr && value->shape.elements() != 1) {
+    if (const Fact* value = operand(operands, 2);
+        value != nullptr && value->shape.elements() != 1) {
       return misfit("a value " + value->shape.to_string() + " that is no scalar");
     }
     std::vector<std::int64_t> dims;
@@ -372,7 +385,8 @@ struct Rule {
     const Shape& in = x();
     const std::int64_t block = op.block;
     if (in.rank() != 4 || block < 1 || block > 4096 || in[1] % (block * block) != 0) {
-      return misfit("a block of " + std::to_string(block) + " does not fit an input " + in.to_string());
+      return misfit("a block of " + std::to_string(block) + " does not fit an input " +
+                    in.to_string());
     }
     const std::int64_t dims[] = {in[0], in[1] / (block * block), in[2] * block, in[3] * block};
     return one(checked(dims));
@@ -382,7 +396,8 @@ struct Rule {
     const Shape& in = x();
     const std::int64_t block = op.block;
     if (in.rank() != 4 || block < 1 || block > 4096 || in[2] % block != 0 || in[3] % block != 0) {
-      return misfit("a block of " + std::to_string(block) + " does not fit an input " + in.to_string());
+      return misfit("a block of " + std::to_string(block) + " does not fit an input " +
+                    in.to_string());
     }
     const std::int64_t dims[] = {in[0], in[1] * block * block, in[2] / block, in[3] / block};
     return one(checked(dims));
@@ -390,7 +405,9 @@ struct Rule {
 
   Shapes operator()(const ShapeOf& op) const {
     const auto rank = static_cast<std::int64_t>(x().rank());
-    const auto counted = [&](std::int64_t at) { return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank); };
+    const auto counted = [&](std::int64_t at) {
+      return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank);
+    };
     const std::int64_t count = counted(op.end.value_or(rank)) - counted(op.start);
     return std::vector<Shape>{Shape{std::max<std::int64_t>(0, count)}};
   }
@@ -405,17 +422,23 @@ struct Rule {
 
   Shapes operator()(const Range&) const {
     for (const Fact* fact : operands) {
-      if (!fact->value) return unsupported("infer.values", "its shape depends on the values of its inputs");
+      if (!fact->value)
+        return unsupported("infer.values", "its shape depends on the values of its inputs");
       if (fact->shape.elements() != 1) return misfit("Range takes scalars");
     }
     const auto number = [&](std::size_t i) -> double {
       const Tensor& value = *operands[i]->value;
       switch (value.dtype()) {
-        case DType::kF32: return *value.data<float>();
-        case DType::kF64: return *value.data<double>();
-        case DType::kI32: return *value.data<std::int32_t>();
-        case DType::kI64: return static_cast<double>(*value.data<std::int64_t>());
-        default: return std::nan("");
+        case DType::kF32:
+          return *value.data<float>();
+        case DType::kF64:
+          return *value.data<double>();
+        case DType::kI32:
+          return *value.data<std::int32_t>();
+        case DType::kI64:
+          return static_cast<double>(*value.data<std::int64_t>());
+        default:
+          return std::nan("");
       }
     };
     const double count = std::ceil((number(1) - number(0)) / number(2));

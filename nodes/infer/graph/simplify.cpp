@@ -1,8 +1,8 @@
-#include <algorithm>
-#include <numeric>
-
 #include "sluice/nodes/infer/graph/match.h"
 #include "sluice/nodes/infer/graph/passes.h"
+
+#include <algorithm>
+#include <numeric>
 
 namespace sluice::graph {
 namespace {

@@ -25,7 +25,8 @@ Result<Shape> shape_of(const proto::Tensor& tensor, std::size_t element_bytes) {
                                                 " dimensions; at most 8 are supported");
   }
   // No extent is multiplied before it is known to fit, so that a forged file cannot overflow.
-  std::int64_t room = std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(element_bytes);
+  std::int64_t room =
+      std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(element_bytes);
   bool is_empty = false;
   for (std::int64_t dim : tensor.dims) {
     if (dim < 0) return wrong(tensor, "has the negative extent " + std::to_string(dim));
@@ -71,19 +72,33 @@ Result<Tensor> from_elements(const proto::Tensor& tensor, DType dtype, const Sha
   Result<Tensor> made = Tensor::allocate(dtype, shape);
   if (!made || count == 0) return made;
   switch (dtype) {
-    case DType::kF32: convert<float>(tensor.floats, *made); break;
-    case DType::kF64: convert<double>(tensor.doubles, *made); break;
+    case DType::kF32:
+      convert<float>(tensor.floats, *made);
+      break;
+    case DType::kF64:
+      convert<double>(tensor.doubles, *made);
+      break;
     case DType::kI64:
-    case DType::kU64: convert<std::int64_t>(tensor.integers, *made); break;
+    case DType::kU64:
+      convert<std::int64_t>(tensor.integers, *made);
+      break;
     case DType::kI32:
-    case DType::kU32: convert<std::int32_t>(tensor.integers, *made); break;
+    case DType::kU32:
+      convert<std::int32_t>(tensor.integers, *made);
+      break;
     case DType::kI16:
     case DType::kU16:
     case DType::kF16:
-    case DType::kBF16: convert<std::int16_t>(tensor.integers, *made); break;
+    case DType::kBF16:
+      convert<std::int16_t>(tensor.integers, *made);
+      break;
     case DType::kI8:
-    case DType::kU8: convert<std::int8_t>(tensor.integers, *made); break;
-    case DType::kBool: convert<bool>(tensor.integers, *made); break;
+    case DType::kU8:
+      convert<std::int8_t>(tensor.integers, *made);
+      break;
+    case DType::kBool:
+      convert<bool>(tensor.integers, *made);
+      break;
   }
   return made;
 }
@@ -99,30 +114,43 @@ std::optional<std::size_t> to_size(std::string_view text) {
 
 std::optional<DType> dtype_of(proto::DataType type) {
   switch (type) {
-    case proto::DataType::kFloat: return DType::kF32;
-    case proto::DataType::kUint8: return DType::kU8;
-    case proto::DataType::kInt8: return DType::kI8;
-    case proto::DataType::kUint16: return DType::kU16;
-    case proto::DataType::kInt16: return DType::kI16;
-    case proto::DataType::kInt32: return DType::kI32;
-    case proto::DataType::kInt64: return DType::kI64;
-    case proto::DataType::kBool: return DType::kBool;
-    case proto::DataType::kFloat16: return DType::kF16;
-    case proto::DataType::kDouble: return DType::kF64;
-    case proto::DataType::kUint32: return DType::kU32;
-    case proto::DataType::kUint64: return DType::kU64;
-    case proto::DataType::kBfloat16: return DType::kBF16;
-    default: return std::nullopt;
+    case proto::DataType::kFloat:
+      return DType::kF32;
+    case proto::DataType::kUint8:
+      return DType::kU8;
+    case proto::DataType::kInt8:
+      return DType::kI8;
+    case proto::DataType::kUint16:
+      return DType::kU16;
+    case proto::DataType::kInt16:
+      return DType::kI16;
+    case proto::DataType::kInt32:
+      return DType::kI32;
+    case proto::DataType::kInt64:
+      return DType::kI64;
+    case proto::DataType::kBool:
+      return DType::kBool;
+    case proto::DataType::kFloat16:
+      return DType::kF16;
+    case proto::DataType::kDouble:
+      return DType::kF64;
+    case proto::DataType::kUint32:
+      return DType::kU32;
+    case proto::DataType::kUint64:
+      return DType::kU64;
+    case proto::DataType::kBfloat16:
+      return DType::kBF16;
+    default:
+      return std::nullopt;
   }
 }
 
 Result<Tensor> TensorLoader::load(const proto::Tensor& tensor) const {
   const std::optional<DType> dtype = dtype_of(tensor.data_type);
   if (!dtype) {
-    return unsupported("model.unsupported",
-                       label(tensor) + " has element type " +
-                           std::to_string(static_cast<int>(tensor.data_type)) +
-                           ", which is not supported");
+    return unsupported("model.unsupported", label(tensor) + " has element type " +
+                                                std::to_string(static_cast<int>(tensor.data_type)) +
+                                                ", which is not supported");
   }
   const Result<Shape> shape = shape_of(tensor, size_of(*dtype));
   if (!shape) return shape.status();
@@ -152,11 +180,12 @@ Result<Tensor> TensorLoader::load_external(const proto::Tensor& tensor, DType dt
     if (entry.key == "location") location = entry.value;
     if (entry.key == "offset" || entry.key == "length") {
       const std::optional<std::size_t> number = to_size(entry.value);
-      if (!number) return wrong(tensor, "has an external " + std::string(entry.key) + " that is no number");
+      if (!number)
+        return wrong(tensor, "has an external " + std::string(entry.key) + " that is no number");
       if (entry.key == "offset") offset = *number;
       if (entry.key == "length" && *number != needed) {
-        return wrong(tensor, "names " + std::to_string(*number) + " external bytes, its shape needs " +
-                                 std::to_string(needed));
+        return wrong(tensor, "names " + std::to_string(*number) +
+                                 " external bytes, its shape needs " + std::to_string(needed));
       }
     }
   }

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <string>
-
 #include "sluice/core/tensor.h"
 #include "sluice/nodes/infer/graph/mapped_file.h"
 #include "sluice/nodes/infer/graph/onnx_proto.h"
+
+#include <memory>
+#include <optional>
+#include <string>
 
 namespace sluice::graph {
 
