@@ -5,6 +5,7 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 
+#include <cstdlib>
 #include <memory>
 
 namespace sluice {
@@ -41,8 +42,11 @@ std::string_view word(LogLevel level) {
 }  // namespace
 
 void log_to_stderr(LogLevel level, LogFormat format) {
+  const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org
+  const bool plain = no_color != nullptr && *no_color != '\0';
   const auto logger = std::make_shared<spdlog::logger>(
-      "sluice", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+      "sluice", std::make_shared<spdlog::sinks::stderr_color_sink_mt>(
+                    plain ? spdlog::color_mode::never : spdlog::color_mode::automatic));
   logger->set_level(spdlog_level(level));
   if (format == LogFormat::kJson) {
     logger->set_pattern("{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",%v}", spdlog::pattern_time_type::utc);

@@ -26,7 +26,9 @@ std::string kind_words(const Spec& spec) {
   return words;
 }
 
-std::string bound_text(double bound) {
+std::string bound_text(const OptionConstant& option, double bound) {
+  if (option.kind() == OptionKind::kByteSize)
+    return to_string(OptionValue(ByteSize{static_cast<std::uint64_t>(bound)}));
   return bound == std::floor(bound) && std::abs(bound) < 1e15 ? fmt::format("{:.0f}", bound)
                                                               : fmt::format("{}", bound);
 }
@@ -43,11 +45,12 @@ std::string option_words(const OptionConstant& option) {
   const bool from = std::isfinite(option.min());
   const bool to = std::isfinite(option.max());
   if (from && to) {
-    words += fmt::format(", {}..{}", bound_text(option.min()), bound_text(option.max()));
+    words +=
+        fmt::format(", {}..{}", bound_text(option, option.min()), bound_text(option, option.max()));
   } else if (from) {
-    words += fmt::format(", at least {}", bound_text(option.min()));
+    words += fmt::format(", at least {}", bound_text(option, option.min()));
   } else if (to) {
-    words += fmt::format(", at most {}", bound_text(option.max()));
+    words += fmt::format(", at most {}", bound_text(option, option.max()));
   }
   if (option.is_required()) return words + ", required";
   const std::string value = to_string(option.default_value());

@@ -1,6 +1,7 @@
 #include "sluice/runtime/cli/cli.h"
 
 #include "sluice/graphs/suggest.h"
+#include "sluice/graphs/values.h"
 #include "sluice/runtime/cli/commands.h"
 #include "sluice/runtime/cli/output.h"
 
@@ -10,13 +11,15 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
-#include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace sluice {
 namespace {
 
 template <class T>
-using Words = std::map<std::string, T>;
+using Words = std::vector<std::pair<std::string, T>>;
 
 // What the command line says, all commands together; only the parts of the one that was named
 // count.
@@ -39,7 +42,7 @@ void add_word_option(CLI::App& app, const std::string& flag, T& target, const Wo
   app.add_option_function<std::string>(
          flag,
          [&target, words, flag](const std::string& word) {
-           const auto found = words.find(word);
+           const auto found = std::ranges::find(words, word, &std::pair<std::string, T>::first);
            if (found != words.end()) {
              target = found->second;
              return;
@@ -69,13 +72,23 @@ void add_pipeline(CLI::App& app, PipelineArguments& arguments) {
   add_outside_values(app, arguments.params, arguments.sets);
 }
 
+std::uint64_t read_limit(const std::string& text) {
+  const auto read = read_int(SourceValue::scalar(text), "--limit");
+  if (const auto* limit = std::get_if<std::int64_t>(&read); limit && *limit > 0) {
+    return static_cast<std::uint64_t>(*limit);
+  }
+  throw CLI::ValidationError("--limit takes a number of items, 1 or more, found `" + text + "`");
+}
+
 void add_run(CLI::App& app, RunArguments& run) {
   CLI::App& command =
       *app.add_subcommand("run", "runs a pipeline to the end of its input, or until it is stopped");
   add_pipeline(command, run.pipeline);
-  command.add_option("--limit", run.limit, "ends each source after so many items")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
+  command
+      .add_option_function<std::string>(
+          "--limit", [&run](const std::string& text) { run.limit = read_limit(text); },
+          "ends each source after so many items")
+      ->type_name("N");
   command.add_flag("--fail-fast", run.fail_fast, "ends the run at the first rejected item");
   command.add_flag("--overwrite", run.overwrite, "replaces output files that are there");
   add_word_option(command, "--progress", run.progress,
@@ -171,9 +184,10 @@ int unknown_argument(const CLI::App& command, const std::string& argument) {
 }
 
 int unknown_command(const CLI::App& app, const std::string& word) {
-  const std::string suggestion = did_you_mean(word, command_names(app));
+  const bool is_flag = word.starts_with('-');
+  const std::string suggestion = did_you_mean(word, is_flag ? flag_names(app) : command_names(app));
   return usage_error(fmt::format(
-      "unknown {} `{}`{}", word.starts_with('-') ? "option" : "command", word,
+      "unknown {} `{}`{}", is_flag ? "option" : "command", word,
       suggestion.empty() ? "; commands: " + join_names(command_names(app)) : ": " + suggestion));
 }
 
@@ -183,14 +197,15 @@ int parse_error(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<CLI::App*> chosen = app.get_subcommands();
   const CLI::App& command = chosen.empty() ? app : *chosen.front();
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-    return write_data(command.help());
+    return write_data(chosen.empty() ? app.help() : command.help("sluice"));
   }
   if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
     const std::vector<std::string> extras = app.remaining(true);
     if (!extras.empty()) return unknown_argument(command, extras.front());
   }
-  return usage_error(
-      fmt::format("{}; sluice {} --help tells more", error.what(), command.get_name()));
+  const std::string_view message = error.what();
+  if (message.ends_with('?')) return usage_error(message);
+  return usage_error(fmt::format("{}; sluice {} --help tells more", message, command.get_name()));
 }
 
 int dispatch(const CLI::App& app, const Arguments& arguments) {
@@ -209,7 +224,7 @@ int parse_and_dispatch(int argc, char** argv) {
   CLI::App app("Runs typed AI pipelines, declared in YAML.", "sluice");
   Arguments arguments;
   add_commands(app, arguments);
-  app.set_version_flag("--version", "sluice " SLUICE_VERSION);
+  app.set_version_flag("--version", "sluice " SLUICE_VERSION, "shows the version");
   app.require_subcommand(1);
 
   const std::string first = argc > 1 ? argv[1] : "";

@@ -69,4 +69,8 @@ int version_command();
 std::optional<LoadOptions> load_options(const std::vector<std::string>& params,
                                         const std::vector<std::string>& sets);
 
+// Sets the option `overwrite` of every node that has one: what `--overwrite` means, and what the
+// commands do that only look, for which it is no fault that a run has been there before.
+void allow_overwrite(const Checked<GraphSpec>& graph, LoadOptions& options);
+
 }  // namespace sluice

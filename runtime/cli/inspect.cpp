@@ -10,8 +10,9 @@ namespace {
 
 // The plan of a file; says what is wrong with it on stderr.
 std::optional<Plan> planned(const PipelineArguments& arguments) {
-  const std::optional<LoadOptions> options = load_options(arguments.params, arguments.sets);
+  std::optional<LoadOptions> options = load_options(arguments.params, arguments.sets);
   if (!options) return std::nullopt;
+  allow_overwrite(load_file_leniently(arguments.file, *options), *options);
   Checked<Plan> plan = plan_file(arguments.file, *options);
   write_message(plan.diagnostics.render());
   return std::move(plan.value);
@@ -56,6 +57,16 @@ std::optional<LoadOptions> load_options(const std::vector<std::string>& params,
     options.params.emplace_back(param.substr(0, equals), param.substr(equals + 1));
   }
   return options;
+}
+
+void allow_overwrite(const Checked<GraphSpec>& graph, LoadOptions& options) {
+  if (!graph.value) return;
+  for (const NodeDecl& node : graph.value->nodes) {
+    const NodeType* type = find_node_type(node.type);
+    if (type && type->spec->find_option("overwrite")) {
+      options.sets.push_back("nodes." + node.name + ".overwrite=true");
+    }
+  }
 }
 
 }  // namespace sluice

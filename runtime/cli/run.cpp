@@ -8,25 +8,16 @@
 
 #include <fmt/format.h>
 
-#include <csignal>
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <mutex>
 #include <optional>
+#include <thread>
+#include <vector>
 
 namespace sluice {
 namespace {
-
-// `--overwrite` is the option of that name, set on every node whose type has it.
-std::vector<std::string> overwrite_sets(const std::string& file, const LoadOptions& options) {
-  std::vector<std::string> sets;
-  const Checked<GraphSpec> graph = load_file_leniently(file, options);
-  if (!graph.value) return sets;
-  for (const NodeDecl& node : graph.value->nodes) {
-    const NodeType* type = find_node_type(node.type);
-    if (type && type->spec->find_option("overwrite")) {
-      sets.push_back("nodes." + node.name + ".overwrite=true");
-    }
-  }
-  return sets;
-}
 
 std::optional<Duration> drain_timeout(const std::string& text) {
   const auto read = read_duration(SourceValue::scalar(text), "`--drain-timeout`");
@@ -35,46 +26,93 @@ std::optional<Duration> drain_timeout(const std::string& text) {
   return std::nullopt;
 }
 
-// Drains on the first signal and aborts on the second, or when draining takes too long.
+// How long an abort waits for calls of nodes that are running.
+constexpr Duration kAbortPatience = std::chrono::seconds(5);
+
+// Drains on the first signal, aborts on the second or when draining takes too long, and ends the
+// process on the third, or when a node that waits for something outside holds up the abort.
 class RunControl {
  public:
   RunControl(Pipeline& pipeline, Progress& progress, Duration drain_timeout)
       : pipeline_(pipeline),
         progress_(progress),
         drain_timeout_(drain_timeout),
-        interrupts_([this](int count) { heard(count); }) {}
+        interrupts_(std::in_place, [this](int count) { heard(count); }) {}
   ~RunControl() {
-    if (timer_) Clock::system()->cancel(*timer_);
+    interrupts_.reset();
+    while (const std::optional<Clock::TimerId> timer = take_timer())
+      Clock::system()->cancel(*timer);
+  }
+
+  // Says that the run has come to its end: from here on the caller has the last word.
+  void finished() {
+    // Whoever ends the process has taken the last word; it takes no time to do so.
+    while (last_word_.test_and_set()) std::this_thread::yield();
   }
 
   // 0 when no signal came.
   int exit_code() const {
-    const int signal = interrupts_.first_signal();
+    const int signal = interrupts_->first_signal();
     return signal == 0 ? 0 : kExitSignal + signal;
   }
 
  private:
   void heard(int count) {
     progress_.clear();
-    if (count > 1) {
+    if (count == 1) {
+      write_message(
+          fmt::format("Stopping: finishing what is on its way, for at most {}. "
+                      "Once more aborts.\n",
+                      to_string(OptionValue(drain_timeout_))));
+      pipeline_.stop_sources();
+      after(drain_timeout_, [this] { abort(); });
+    } else if (count == 2) {
       write_message("Aborting: what is on its way stays unfinished.\n");
-      pipeline_.stop();
-      return;
+      abort();
+    } else {
+      end_process();
     }
-    write_message(
-        fmt::format("Stopping: finishing what is on its way, for at most {}. "
-                    "Once more aborts.\n",
-                    to_string(OptionValue(drain_timeout_))));
-    pipeline_.stop_sources();
-    timer_ = Clock::system()->call_at(Clock::system()->now() + drain_timeout_,
-                                      [this] { pipeline_.stop(); });
+  }
+
+  void abort() {
+    pipeline_.stop();
+    after(kAbortPatience, [this] { end_process(); });
+  }
+
+  void end_process() {
+    if (last_word_.test_and_set()) return;
+    const Report report = pipeline_.report();
+    const std::uint64_t open =
+        report.items.in - report.items.delivered - report.items.rejected - report.items.dropped;
+    const int code = exit_code();
+    write_message(fmt::format("  a node did not stop: {} items are UNFINISHED\n", open) +
+                  report.last_line(code) + "\n");
+    std::_Exit(code);
+  }
+
+  void after(Duration time, std::function<void()> fn) {
+    const Clock::TimerId timer =
+        Clock::system()->call_at(Clock::system()->now() + time, std::move(fn));
+    const std::scoped_lock lock(mutex_);
+    timers_.push_back(timer);
+  }
+
+  // A timer may set another one while it runs, which is then found here when it has finished.
+  std::optional<Clock::TimerId> take_timer() {
+    const std::scoped_lock lock(mutex_);
+    if (timers_.empty()) return std::nullopt;
+    const Clock::TimerId timer = timers_.back();
+    timers_.pop_back();
+    return timer;
   }
 
   Pipeline& pipeline_;
   Progress& progress_;
   const Duration drain_timeout_;
-  std::optional<Clock::TimerId> timer_;
-  Interrupts interrupts_;  // last: its thread uses the rest
+  std::atomic_flag last_word_;
+  std::mutex mutex_;  // of the timers
+  std::vector<Clock::TimerId> timers_;
+  std::optional<Interrupts> interrupts_;  // last: its thread uses the rest
 };
 
 // A reader that went away, as `| head` does, is no failure worth words.
@@ -109,11 +147,8 @@ int run_command(const RunArguments& arguments) {
   const std::optional<Duration> timeout = drain_timeout(arguments.drain_timeout);
   if (!load || !timeout) return kExitUsage;
   log_to_stderr(arguments.log_level, arguments.log_format);
-  if (arguments.overwrite) {
-    for (std::string& set : overwrite_sets(arguments.pipeline.file, *load)) {
-      load->sets.push_back(std::move(set));
-    }
-  }
+  if (arguments.overwrite)
+    allow_overwrite(load_file_leniently(arguments.pipeline.file, *load), *load);
 
   RunOptions options;
   options.limit = arguments.limit;
@@ -128,6 +163,7 @@ int run_command(const RunArguments& arguments) {
   Progress progress(arguments.progress, pipeline->total_items());
   RunControl control(*pipeline, progress, *timeout);
   while (!pipeline->wait_for(progress.interval())) progress.show(pipeline->report());
+  control.finished();
   progress.clear();
 
   const Report report = pipeline->wait();
