@@ -47,6 +47,22 @@ std::int64_t channel_block(const ConvPlan& plan) {
   return (channels + blocks - 1) / blocks;
 }
 
+std::int64_t residual_copy_size(const ConvPlan& plan, std::int64_t columns) {
+  return channel_block(plan) < plan.group_inputs() ? plan.group_outputs() * columns : 0;
+}
+
+Residual residual_of(const ConvPlan& plan, const ConvImage& image, std::int64_t at,
+                     std::int64_t columns, float* copy) {
+  if (image.residual == nullptr) return {};
+  const std::int64_t area = image.out_height * image.out_width;
+  if (image.residual != image.output || residual_copy_size(plan, columns) == 0)
+    return {image.residual + at, area};
+  for (std::int64_t row = 0; row < plan.group_outputs(); ++row) {
+    std::copy_n(image.residual + at + row * area, columns, copy + row * columns);
+  }
+  return {copy, columns};
+}
+
 struct PackedConv::Impl {
   ConvPlan plan;
 };

@@ -1,10 +1,9 @@
 #include "sluice/nodes/infer/native/kernels/conv_plan.h"
-#include "sluice/nodes/infer/native/kernels/elementwise.h"
+#include "sluice/nodes/infer/native/kernels/tile.h"
 #include "sluice/nodes/infer/native/kernels/vector_math.h"
 
 #include <algorithm>
 #include <cassert>
-#include <limits>
 
 namespace sluice::kernels {
 namespace {
@@ -67,17 +66,13 @@ void load_band(const ConvParams& p, const ConvImage& image, const Band& band, co
   }
 }
 
-struct Range {
-  float low = -std::numeric_limits<float>::infinity();
-  float high = std::numeric_limits<float>::infinity();
-};
-
 // One block of kRows x 16 outputs of one channel.
 struct BlockCall {
   const float* copy = nullptr;     // the padded input under the block's first output
   const float* weights = nullptr;  // [kernel_h, kernel_w]
   float bias = 0.0f;
-  Range range;
+  const Epilogue* epilogue = nullptr;
+  const float* residual = nullptr;  // of the block's first output, or null; may be the output
   float* output = nullptr;
   std::int64_t out_width = 0;
   int columns = kBlockColumns;  // to store
@@ -86,20 +81,47 @@ struct BlockCall {
 #if SLUICE_HAVE_AVX2
 template <int kRows>
 SLUICE_AVX2_INLINE void store_block(const BlockCall& call, __m256 (&acc)[kRows][2]) {
-  const __m256 low = _mm256_set1_ps(call.range.low), high = _mm256_set1_ps(call.range.high);
+  const ClampRange range = clamp_range(call.epilogue->activation);
   const __m256i mask0 = avx2::lane_mask(call.columns), mask1 = avx2::lane_mask(call.columns - 8);
-  const bool whole = call.columns >= kBlockColumns;
+  alignas(32) float values[kRows * kBlockColumns];
+  if (range.is_clamp) {
+    const __m256 low = _mm256_set1_ps(range.low), high = _mm256_set1_ps(range.high);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      acc[r][0] = avx2::clamp(acc[r][0], low, high);
+      acc[r][1] = avx2::clamp(acc[r][1], low, high);
+    }
+  }
+  if (range.is_clamp && call.residual == nullptr && call.columns >= kBlockColumns) {
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      _mm256_storeu_ps(call.output + r * call.out_width, acc[r][0]);
+      _mm256_storeu_ps(call.output + r * call.out_width + 8, acc[r][1]);
+    }
+    return;
+  }
+
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r) {
-    float* to = call.output + r * call.out_width;
-    const __m256 v0 = avx2::clamp(acc[r][0], low, high), v1 = avx2::clamp(acc[r][1], low, high);
-    if (whole) {
-      _mm256_storeu_ps(to, v0);
-      _mm256_storeu_ps(to + 8, v1);
-    } else {
-      _mm256_maskstore_ps(to, mask0, v0);
-      if (call.columns > 8) _mm256_maskstore_ps(to + 8, mask1, v1);
+    _mm256_store_ps(values + r * kBlockColumns, acc[r][0]);
+    _mm256_store_ps(values + r * kBlockColumns + 8, acc[r][1]);
+  }
+  if (!range.is_clamp) activate_avx2(call.epilogue->activation, 2 * kRows, values);
+  if (call.residual != nullptr) {
+    for (int r = 0; r < kRows; ++r) {
+      const float* from = call.residual + r * call.out_width;
+      float* to = values + r * kBlockColumns;
+      _mm256_store_ps(to, _mm256_add_ps(_mm256_load_ps(to), _mm256_maskload_ps(from, mask0)));
+      _mm256_store_ps(to + 8,
+                      _mm256_add_ps(_mm256_load_ps(to + 8), _mm256_maskload_ps(from + 8, mask1)));
     }
+    activate_avx2(call.epilogue->after, 2 * kRows, values);
+  }
+  for (int r = 0; r < kRows; ++r) {
+    _mm256_maskstore_ps(call.output + r * call.out_width, mask0,
+                        _mm256_load_ps(values + r * kBlockColumns));
+    _mm256_maskstore_ps(call.output + r * call.out_width + 8, mask1,
+                        _mm256_load_ps(values + r * kBlockColumns + 8));
   }
 }
 
@@ -175,24 +197,13 @@ void run_band(const ConvPlan& plan, const Band& band, const float* copy, std::in
     for (std::int64_t x = 0; x < first.out_width; x += kBlockColumns) {
       call.copy = copy + row * plan.params.stride_h * band.pitch + x;
       call.output = first.output + row * first.out_width + x;
+      call.residual =
+          first.residual == nullptr ? nullptr : first.residual + row * first.out_width + x;
       call.columns = static_cast<int>(std::min<std::int64_t>(kBlockColumns, first.out_width - x));
       full ? run_block<kBlockRows>(plan.params, call, band) : run_block<1>(plan.params, call, band);
     }
     row += full ? kBlockRows : 1;
   }
-}
-
-bool is_clamp(ActivationKind kind) {
-  return kind == ActivationKind::kNone || kind == ActivationKind::kRelu ||
-         kind == ActivationKind::kClip;
-}
-
-// What a clamp in the block's registers cannot do: other activations, and the residual.
-void finish(const Epilogue& epilogue, std::int64_t count, const float* residual, float* output) {
-  if (!is_clamp(epilogue.activation.kind)) apply(epilogue.activation, count, output, output);
-  if (residual == nullptr) return;
-  for (std::int64_t i = 0; i < count; ++i) output[i] += residual[i];
-  apply(epilogue.after, count, output, output);
 }
 
 }  // namespace
@@ -209,10 +220,7 @@ void conv_depthwise(const ConvPlan& plan, const ConvImage& image) {
   float* copy = reinterpret_cast<float*>(image.scratch);
   BlockCall call;
   call.out_width = image.out_width;
-  if (plan.epilogue.activation.kind == ActivationKind::kRelu) call.range.low = 0.0f;
-  if (plan.epilogue.activation.kind == ActivationKind::kClip) {
-    call.range = {plan.epilogue.activation.alpha, plan.epilogue.activation.beta};
-  }
+  call.epilogue = &plan.epilogue;
   for (std::int64_t channel = 0; channel < p.in_channels; ++channel) {
     const float* plane = image.input + channel * image.height * image.width;
     for (std::int64_t top = 0; top < image.out_height; top += band.rows) {
@@ -226,9 +234,8 @@ void conv_depthwise(const ConvPlan& plan, const ConvImage& image) {
         call.weights = plan.weights.data() + out_channel * plan.window();
         call.bias = plan.bias.data()[out_channel];
         call.output = image.output + at;
+        call.residual = image.residual == nullptr ? nullptr : image.residual + at;
         run_band(plan, band, copy, count, call);
-        finish(plan.epilogue, count * image.out_width,
-               image.residual == nullptr ? nullptr : image.residual + at, image.output + at);
       }
     }
   }

@@ -8,10 +8,11 @@ namespace sluice::kernels {
 namespace {
 
 // Columns unfolded at a time: as many as keep the panels within most of a small L2.
-std::int64_t column_chunk(std::int64_t depth_block) {
+std::int64_t chunk_for(std::int64_t columns, std::int64_t depth) {
   constexpr std::int64_t kFloats = 40 * 1024;
-  const std::int64_t columns = kFloats / depth_block / kTileColumns * kTileColumns;
-  return std::clamp<std::int64_t>(columns, 2 * kTileColumns, 1024);
+  const std::int64_t fitting = kFloats / depth / kTileColumns * kTileColumns;
+  const std::int64_t all = (columns + kTileColumns - 1) / kTileColumns * kTileColumns;
+  return std::min(all, std::clamp<std::int64_t>(fitting, 2 * kTileColumns, 1024));
 }
 
 bool is_pointwise(const ConvParams& p) {
@@ -95,7 +96,7 @@ void fill_panels(const ConvPlan& plan, const ConvImage& image, const Block& bloc
 
 // All output channels of a group over the columns of one block.
 void multiply(const ConvPlan& plan, const ConvImage& image, std::int64_t group, const Block& block,
-              const float* panels) {
+              const float* panels, const Residual& residual) {
   // Rows of weights that stay in L2 while the panels go by, one by one through L1.
   constexpr std::int64_t kRowFloats = 32 * 1024;
   const std::int64_t rows = plan.group_outputs();
@@ -109,6 +110,7 @@ void multiply(const ConvPlan& plan, const ConvImage& image, std::int64_t group, 
   tile.b_step = kTileColumns;
   tile.depth = block_depth;
   tile.c_step = out_area;
+  tile.residual_step = residual.step;
   tile.epilogue = &plan.epilogue;
   tile.accumulate = block.channel > 0;
   tile.finish = block.channel + block.channels == plan.group_inputs();
@@ -124,7 +126,8 @@ void multiply(const ConvPlan& plan, const ConvImage& image, std::int64_t group, 
         tile.a = weights + row * plan.depth() + block.channel * plan.window() * kTileRows;
         tile.row_bias = plan.bias.data() + channel;
         tile.c = image.output + at;
-        tile.residual = image.residual == nullptr ? nullptr : image.residual + at;
+        tile.residual =
+            residual.data == nullptr ? nullptr : residual.data + row * residual.step + i;
         run_tile_avx2(tile);
       }
     }
@@ -136,24 +139,27 @@ void multiply(const ConvPlan& plan, const ConvImage& image, std::int64_t group, 
 std::size_t conv_panels_scratch(const ConvPlan& plan, std::int64_t height, std::int64_t width) {
   const std::int64_t columns = plan.params.out_height(height) * plan.params.out_width(width);
   const std::int64_t depth = channel_block(plan) * plan.window();
-  const std::int64_t chunk =
-      std::min(column_chunk(depth), (columns + kTileColumns - 1) / kTileColumns * kTileColumns);
-  return static_cast<std::size_t>(chunk * depth) * sizeof(float);
+  const std::int64_t chunk = chunk_for(columns, depth);
+  return static_cast<std::size_t>(chunk * depth + residual_copy_size(plan, chunk)) * sizeof(float);
 }
 
 void conv_panels(const ConvPlan& plan, const ConvImage& image) {
   const std::int64_t columns = image.out_height * image.out_width;
   const std::int64_t channels = channel_block(plan);
-  const std::int64_t chunk = column_chunk(channels * plan.window());
+  const std::int64_t depth = channels * plan.window();
+  const std::int64_t chunk = chunk_for(columns, depth);
   float* panels = reinterpret_cast<float*>(image.scratch);
+  float* residual_copy = panels + chunk * depth;
   for (std::int64_t group = 0; group < plan.params.groups; ++group) {
     const float* input = image.input + group * plan.group_inputs() * image.height * image.width;
     for (std::int64_t first = 0; first < columns; first += chunk) {
+      const std::int64_t count = std::min(chunk, columns - first);
+      const Residual residual = residual_of(
+          plan, image, group * plan.group_outputs() * columns + first, count, residual_copy);
       for (std::int64_t channel = 0; channel < plan.group_inputs(); channel += channels) {
-        const Block block{first, std::min(chunk, columns - first), channel,
-                          std::min(channels, plan.group_inputs() - channel)};
+        const Block block{first, count, channel, std::min(channels, plan.group_inputs() - channel)};
         fill_panels(plan, image, block, input, panels);
-        multiply(plan, image, group, block, panels);
+        multiply(plan, image, group, block, panels, residual);
       }
     }
   }

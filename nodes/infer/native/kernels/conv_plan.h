@@ -56,4 +56,18 @@ void conv_portable(const ConvPlan& plan, const ConvImage& image);
 // the input stays in L1 next to the weights.
 std::int64_t channel_block(const ConvPlan& plan);
 
+// The residual of a group's outputs from some column on: row r, column i is data[r * step + i].
+struct Residual {
+  const float* data = nullptr;  // null for none
+  std::int64_t step = 0;
+};
+
+// The residual of `columns` outputs of each of a group's channels, the first of them at element
+// `at` of the image. A product done in several blocks stores partial sums into the output, so a
+// residual that is the output is first copied to `copy`, [group_outputs, columns].
+Residual residual_of(const ConvPlan& plan, const ConvImage& image, std::int64_t at,
+                     std::int64_t columns, float* copy);
+// Floats behind `copy`; 0 where no product is done in blocks.
+std::int64_t residual_copy_size(const ConvPlan& plan, std::int64_t columns);
+
 }  // namespace sluice::kernels

@@ -36,7 +36,9 @@ void unfold(const ConvPlan& plan, const ConvImage& image, const float* input, st
 
 std::size_t conv_portable_scratch(const ConvPlan& plan, std::int64_t height, std::int64_t width) {
   const std::int64_t columns = plan.params.out_height(height) * plan.params.out_width(width);
-  return static_cast<std::size_t>(chunk_columns(plan, columns) * plan.depth()) * sizeof(float);
+  return static_cast<std::size_t>(chunk_columns(plan, columns) *
+                                  (plan.depth() + plan.group_outputs())) *
+         sizeof(float);
 }
 
 void conv_portable(const ConvPlan& plan, const ConvImage& image) {
@@ -44,29 +46,33 @@ void conv_portable(const ConvPlan& plan, const ConvImage& image) {
   const std::int64_t out_area = image.out_height * image.out_width;
   const std::int64_t chunk = chunk_columns(plan, out_area);
   float* unfolded = reinterpret_cast<float*>(image.scratch);
+  float* product = unfolded + chunk * plan.depth();  // beside the output, which may be the residual
+  const auto rows = plan.group_outputs();
   for (std::int64_t group = 0; group < plan.params.groups; ++group) {
-    const std::int64_t rows = plan.group_outputs();
     const float* input = image.input + group * plan.group_inputs() * image.height * image.width;
     const float* weights = plan.weights.data() + group * rows * plan.depth();
-    float* output = image.output + group * rows * out_area;
     for (std::int64_t first = 0; first < out_area; first += chunk) {
       const std::int64_t count = std::min(chunk, out_area - first);
       unfold(plan, image, input, first, count, unfolded);
       for (std::int64_t r = 0; r < rows; ++r) {
-        std::fill_n(output + r * out_area + first, count, plan.bias.data()[group * rows + r]);
+        std::fill_n(product + r * count, count, plan.bias.data()[group * rows + r]);
       }
       cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(rows),
                   static_cast<int>(count), static_cast<int>(plan.depth()), 1.0f, weights,
-                  static_cast<int>(plan.depth()), unfolded, static_cast<int>(count), 1.0f,
-                  output + first, static_cast<int>(out_area));
+                  static_cast<int>(plan.depth()), unfolded, static_cast<int>(count), 1.0f, product,
+                  static_cast<int>(count));
+      apply(plan.epilogue.activation, rows * count, product, product);
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const std::int64_t at = (group * rows + r) * out_area + first;
+        float* values = product + r * count;
+        if (image.residual != nullptr) {
+          for (std::int64_t i = 0; i < count; ++i) values[i] += image.residual[at + i];
+          apply(plan.epilogue.after, count, values, values);
+        }
+        std::copy_n(values, count, image.output + at);
+      }
     }
   }
-
-  const std::int64_t size = plan.params.out_channels * out_area;
-  apply(plan.epilogue.activation, size, image.output, image.output);
-  if (image.residual == nullptr) return;
-  for (std::int64_t i = 0; i < size; ++i) image.output[i] += image.residual[i];
-  apply(plan.epilogue.after, size, image.output, image.output);
 }
 
 }  // namespace sluice::kernels

@@ -103,13 +103,15 @@ struct Strip {
 };
 
 void multiply_row(const ConvPlan& plan, const ConvImage& image, const Strip& strip,
-                  std::int64_t out_y, const float* ring_data, const std::int32_t* offsets) {
+                  std::int64_t out_y, const float* ring_data, const std::int32_t* offsets,
+                  const Residual& residual) {
   const std::int64_t rows = plan.group_outputs();
   const std::int64_t out_area = image.out_height * image.out_width;
   const std::int64_t channels = channel_block(plan);
   const float* weights = plan.weights.data() + strip.group * packed_rows_size(rows, plan.depth());
   Tile tile;
   tile.c_step = out_area;
+  tile.residual_step = residual.step;
   tile.epilogue = &plan.epilogue;
   for (std::int64_t channel = 0; channel < plan.group_inputs(); channel += channels) {
     tile.depth = std::min(channels, plan.group_inputs() - channel) * plan.window();
@@ -126,27 +128,39 @@ void multiply_row(const ConvPlan& plan, const ConvImage& image, const Strip& str
         tile.a = weights + row * plan.depth() + channel * plan.window() * kTileRows;
         tile.row_bias = plan.bias.data() + out_channel;
         tile.c = image.output + at;
-        tile.residual = image.residual == nullptr ? nullptr : image.residual + at;
+        tile.residual =
+            residual.data == nullptr ? nullptr : residual.data + row * residual.step + i;
         run_tile_avx2(tile);
       }
     }
   }
 }
 
+// What a call keeps in its scratch, in this order.
+struct Parts {
+  std::size_t ring = 0, offsets = 0, residual = 0;  // bytes
+};
+
+Parts parts_of(const ConvPlan& plan, const Ring& ring) {
+  return {align_up(static_cast<std::size_t>(ring.size()) * sizeof(float)),
+          align_up(static_cast<std::size_t>(plan.depth()) * sizeof(std::int32_t)),
+          static_cast<std::size_t>(residual_copy_size(plan, ring.strip)) * sizeof(float)};
+}
+
 }  // namespace
 
 std::size_t conv_rows_scratch(const ConvPlan& plan, std::int64_t, std::int64_t width) {
-  const Ring ring = choose_ring(plan, plan.params.out_width(width));
-  return align_up(static_cast<std::size_t>(ring.size()) * sizeof(float)) +
-         static_cast<std::size_t>(plan.depth()) * sizeof(std::int32_t);
+  const Parts parts = parts_of(plan, choose_ring(plan, plan.params.out_width(width)));
+  return parts.ring + parts.offsets + parts.residual;
 }
 
 void conv_rows(const ConvPlan& plan, const ConvImage& image) {
   const ConvParams& p = plan.params;
   const Ring ring = choose_ring(plan, image.out_width);
+  const Parts parts = parts_of(plan, ring);
   float* data = reinterpret_cast<float*>(image.scratch);
-  auto* offsets = reinterpret_cast<std::int32_t*>(
-      image.scratch + align_up(static_cast<std::size_t>(ring.size()) * sizeof(float)));
+  auto* offsets = reinterpret_cast<std::int32_t*>(image.scratch + parts.ring);
+  auto* residual_copy = reinterpret_cast<float*>(image.scratch + parts.ring + parts.offsets);
   Strip strip;
   for (strip.group = 0; strip.group < p.groups; ++strip.group) {
     const float* input =
@@ -154,8 +168,7 @@ void conv_rows(const ConvPlan& plan, const ConvImage& image) {
     for (strip.first = 0; strip.first < image.out_width; strip.first += ring.strip) {
       strip.count = std::min(ring.strip, image.out_width - strip.first);
       const std::int64_t left = strip.first * p.stride_w - p.pad_left;
-      std::int64_t loaded =
-          0;  // rows below this one, counted from the top padding, are in the ring or past use
+      std::int64_t loaded = 0;  // input rows before this one are in the ring or past use
       for (std::int64_t out_y = 0; out_y < image.out_height; ++out_y) {
         const std::int64_t top = out_y * p.stride_h;
         for (loaded = std::max(loaded, top); loaded < top + ring.slots; ++loaded) {
@@ -163,7 +176,10 @@ void conv_rows(const ConvPlan& plan, const ConvImage& image) {
                     data + loaded % ring.slots * ring.channels * ring.row);
         }
         set_offsets(plan, ring, out_y, offsets);
-        multiply_row(plan, image, strip, out_y, data, offsets);
+        const std::int64_t at =
+            (strip.group * plan.group_outputs() * image.out_height + out_y) * image.out_width;
+        multiply_row(plan, image, strip, out_y, data, offsets,
+                     residual_of(plan, image, at + strip.first, strip.count, residual_copy));
       }
     }
   }

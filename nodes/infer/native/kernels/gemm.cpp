@@ -129,6 +129,7 @@ void PackedGemm::run(std::int64_t m, const float* a, const float* residual, floa
   Tile tile;
   tile.b_step = kTileColumns;
   tile.c_step = n;
+  tile.residual_step = n;
   tile.epilogue = &impl_->epilogue;
   // A product over nothing is still the bias.
   for (std::int64_t start = 0; start == 0 || start < k; start += kDepthBlock) {

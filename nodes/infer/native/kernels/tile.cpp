@@ -23,18 +23,7 @@ void pack_rows(const PackRows& pack, float* packed) {
   }
 }
 
-#if SLUICE_HAVE_AVX2
-namespace {
-
-using avx2::lane_mask;
-
-// The range an activation clamps to, for those that are nothing but a clamp.
-struct Range {
-  bool is_clamp;
-  float low, high;
-};
-
-Range range_of(const Activation& activation) {
+ClampRange clamp_range(const Activation& activation) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   switch (activation.kind) {
     case ActivationKind::kNone:
@@ -47,6 +36,11 @@ Range range_of(const Activation& activation) {
       return {false, 0.0f, 0.0f};
   }
 }
+
+#if SLUICE_HAVE_AVX2
+namespace {
+
+using avx2::lane_mask;
 
 template <ActivationKind kKind>
 SLUICE_AVX2 void activate_all(const Activation& activation, int vectors, float* values) {
@@ -65,7 +59,9 @@ SLUICE_AVX2 void activate_all(const Activation& activation, int vectors, float* 
   }
 }
 
-void activate_vectors(const Activation& activation, int vectors, float* values) {
+}  // namespace
+
+void activate_avx2(const Activation& activation, int vectors, float* values) {
   switch (activation.kind) {
     case ActivationKind::kNone:
       return;
@@ -89,6 +85,8 @@ void activate_vectors(const Activation& activation, int vectors, float* values) 
       return activate_all<ActivationKind::kTanh>(activation, vectors, values);
   }
 }
+
+namespace {
 
 template <int kVectors>
 SLUICE_AVX2_INLINE __m256 load_c(const float* c, int vector, __m256i last) {
@@ -162,8 +160,9 @@ SLUICE_AVX2 void run(const Tile& tile) {
     return;
   }
 
-  const Range first = range_of(tile.epilogue->activation);
-  const Range after = tile.residual != nullptr ? range_of(tile.epilogue->after) : Range{true, 0, 0};
+  const ClampRange first = clamp_range(tile.epilogue->activation);
+  const ClampRange after =
+      tile.residual != nullptr ? clamp_range(tile.epilogue->after) : ClampRange{true, 0, 0};
   if (first.is_clamp && after.is_clamp) {
     const __m256 low = _mm256_set1_ps(first.low), high = _mm256_set1_ps(first.high);
     const __m256 low2 = _mm256_set1_ps(after.low), high2 = _mm256_set1_ps(after.high);
@@ -173,7 +172,8 @@ SLUICE_AVX2 void run(const Tile& tile) {
       for (int v = 0; v < kVectors; ++v) {
         __m256 value = avx2::clamp(acc[r][v], low, high);
         if (tile.residual != nullptr) {
-          value = _mm256_add_ps(value, load_c<kVectors>(tile.residual + r * tile.c_step, v, last));
+          value = _mm256_add_ps(value,
+                                load_c<kVectors>(tile.residual + r * tile.residual_step, v, last));
           value = avx2::clamp(value, low2, high2);
         }
         store_c<kVectors>(tile.c + r * tile.c_step, v, last, whole, value);
@@ -189,17 +189,17 @@ SLUICE_AVX2 void run(const Tile& tile) {
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) _mm256_store_ps(values + 8 * (r * kVectors + v), acc[r][v]);
   }
-  activate_vectors(tile.epilogue->activation, kRows * kVectors, values);
+  activate_avx2(tile.epilogue->activation, kRows * kVectors, values);
   if (tile.residual != nullptr) {
     for (int r = 0; r < kRows; ++r) {
       for (int v = 0; v < kVectors; ++v) {
         float* value = values + 8 * (r * kVectors + v);
-        _mm256_store_ps(value,
-                        _mm256_add_ps(_mm256_load_ps(value),
-                                      load_c<kVectors>(tile.residual + r * tile.c_step, v, last)));
+        _mm256_store_ps(value, _mm256_add_ps(_mm256_load_ps(value),
+                                             load_c<kVectors>(
+                                                 tile.residual + r * tile.residual_step, v, last)));
       }
     }
-    activate_vectors(tile.epilogue->after, kRows * kVectors, values);
+    activate_avx2(tile.epilogue->after, kRows * kVectors, values);
   }
   for (int r = 0; r < kRows; ++r) {
     for (int v = 0; v < kVectors; ++v) {
@@ -238,6 +238,7 @@ void run_tile_avx2(const Tile& tile) {
 }
 #else
 void run_tile_avx2(const Tile&) { assert(false); }
+void activate_avx2(const Activation&, int, float*) { assert(false); }
 #endif
 
 }  // namespace sluice::kernels

@@ -20,7 +20,7 @@ struct Tile {
   const std::int32_t* b_offsets = nullptr;
   std::int64_t depth = 0;
   float* c = nullptr;
-  std::int64_t c_step = 0;  // floats from a row of C, and of the residual, to the next
+  std::int64_t c_step = 0;  // floats from a row of C to the next
   int rows = kTileRows;     // 1..kTileRows
   int columns =
       kTileColumns;  // 1..kTileColumns are stored; rows of B can be read to a multiple of 8 columns
@@ -29,11 +29,23 @@ struct Tile {
   const float* row_bias = nullptr;     // [rows] or null
   const float* column_bias = nullptr;  // [columns, readable to a multiple of 8] or null
   const float* residual = nullptr;     // the element that belongs to *c, or null
+  std::int64_t residual_step = 0;      // floats from a row of the residual to the next
   const Epilogue* epilogue = nullptr;  // REQUIRES: not null when finish is set
 };
 
 // REQUIRES: isa() == Isa::kAvx2.
 void run_tile_avx2(const Tile& tile);
+
+// Applies an activation to `vectors` times eight values, 32-byte aligned. REQUIRES: isa() ==
+// Isa::kAvx2.
+void activate_avx2(const Activation& activation, int vectors, float* values);
+
+// The range that an activation clamps to, for those that are nothing but a clamp.
+struct ClampRange {
+  bool is_clamp;
+  float low, high;
+};
+ClampRange clamp_range(const Activation& activation);
 
 // Lays out rows x depth values as [rows / kTileRows][depth][kTileRows], zeros at the end.
 // Element (r, k) is at source + r * row_step + k * depth_step.

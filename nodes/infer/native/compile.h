@@ -1,0 +1,86 @@
+#pragma once
+
+#include "sluice/core/status.h"
+#include "sluice/nodes/infer/graph/graph.h"
+#include "sluice/nodes/infer/graph/resolve.h"
+#include "sluice/nodes/infer/native/kernels/conv.h"
+#include "sluice/nodes/infer/native/kernels/gemm.h"
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+// Turns one node of the graph into a call of a kernel.
+namespace sluice::native {
+
+// Where the operands of one call lie. Null where an optional one is not there.
+struct Call {
+  std::span<const std::byte* const> inputs;
+  std::span<std::byte* const> outputs;
+  std::byte* scratch = nullptr;
+
+  template <class T>
+  const T* in(std::size_t index) const {
+    return index < inputs.size() ? reinterpret_cast<const T*>(inputs[index]) : nullptr;
+  }
+  template <class T>
+  T* out(std::size_t index) const {
+    return reinterpret_cast<T*>(outputs[index]);
+  }
+};
+
+// Computes the outputs from the inputs; it knows shapes and parameters, but no addresses.
+// Errors: infer.failed when the values of an operand are wrong (an index out of range).
+using Kernel = std::function<Status(const Call&)>;
+
+struct CompiledNode {
+  Kernel run;
+  std::size_t scratch_bytes = 0;  // 64-byte aligned, any contents
+  const char* algorithm = "";     // which of several kernels it is; may be empty
+};
+
+// The constant weights of one node, laid out for its kernel. Shared by plans and sessions.
+struct PackedWeights {
+  std::shared_ptr<const kernels::PackedConv> conv;
+  std::shared_ptr<const kernels::PackedConvTranspose> conv_transpose;
+  std::shared_ptr<const kernels::PackedGemm> gemm;
+};
+
+struct NodeToCompile {
+  const graph::Node& node;
+  graph::Operands operands;
+  std::span<const graph::Fact> outputs;
+  const PackedWeights* weights = nullptr;  // null: packed at every call
+};
+
+// Errors: infer.shape, infer.values, infer.unsupported.
+Result<CompiledNode> compile(const NodeToCompile& what);
+
+// Its parts, by kind of operation.
+Result<CompiledNode> compile_elementwise(const NodeToCompile& what);
+Result<CompiledNode> compile_layer(const NodeToCompile& what);
+Result<CompiledNode> compile_movement(const NodeToCompile& what);
+
+// Lays out the constant weights of a node for its kernel; nothing when it has none.
+// `operands`: as far as they are constant, else null.
+PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* const> constants);
+
+// Why this engine cannot run the node, from the element types of its operands; none when it can.
+std::optional<std::string> unsupported_reason(const graph::Graph& graph, const graph::Node& node);
+
+// Computes a node whose operands' values are known. A graph::Evaluate.
+Result<std::vector<Tensor>> evaluate(const graph::Node& node, graph::Operands operands,
+                                     std::span<const graph::Fact> outputs);
+
+// An operand of the output that the kernel may overwrite with its result, given equal sizes; the
+// operands' indices, best first.
+std::vector<std::size_t> overwritable_operands(const graph::Operation& operation);
+
+// The kernels' names for what the graph calls an activation.
+kernels::Activation activation_of(const std::optional<graph::Unary>& unary);
+
+}  // namespace sluice::native

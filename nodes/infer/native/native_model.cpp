@@ -1,0 +1,159 @@
+#include "sluice/nodes/infer/native/native_model.h"
+
+#include "sluice/nodes/infer/graph/passes.h"
+#include "sluice/nodes/infer/native/native_session.h"
+
+#include <algorithm>
+
+namespace sluice::native {
+namespace {
+
+// Values that a shape depends on are lists of extents; anything longer is data.
+constexpr std::int64_t kMaxShapingElements = 4096;
+
+Status misfit(const std::string& what) { return invalid("infer.shape", what); }
+
+std::string declared(const ModelPort& port) {
+  std::string text = "[";
+  for (const Dim& dim : port.dims) text += (text.size() > 1 ? "," : "") + dim.to_string();
+  return text + "]";
+}
+
+Status check_support(const graph::Graph& graph) {
+  std::string list;
+  for (const graph::Node& node : graph.nodes) {
+    if (const auto reason = unsupported_reason(graph, node)) {
+      list += (list.empty() ? "" : "; ") + *reason;
+    }
+  }
+  if (list.empty()) return Status::ok();
+  return unsupported("model.unsupported", "it needs operators that are not supported: " + list);
+}
+
+std::vector<PackedWeights> pack_all(const graph::Graph& graph) {
+  std::vector<PackedWeights> weights;
+  for (const graph::Node& node : graph.nodes) {
+    std::vector<const Tensor*> constants;
+    for (graph::ValueId id : node.inputs) constants.push_back(graph.constant_of(id));
+    weights.push_back(pack_weights(node, constants));
+  }
+  return weights;
+}
+
+std::size_t constant_bytes(const graph::Graph& graph) {
+  std::vector<char> counted(graph.values.size(), 0);
+  std::size_t bytes = 0;
+  for (const graph::Node& node : graph.nodes) {
+    for (graph::ValueId id : node.inputs) {
+      const Tensor* constant = graph.constant_of(id);
+      if (constant == nullptr || counted[static_cast<std::size_t>(id)]) continue;
+      counted[static_cast<std::size_t>(id)] = 1;
+      bytes += constant->size_bytes();
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Model>> NativeModel::make(graph::Graph graph) {
+  if (Status status = check_support(graph); !status.is_ok()) return status;
+  if (Status status = graph::optimize(graph, evaluate); !status.is_ok()) return status;
+  std::vector<PackedWeights> weights = pack_all(graph);
+  return std::shared_ptr<const Model>(new NativeModel(std::move(graph), std::move(weights)));
+}
+
+NativeModel::NativeModel(graph::Graph graph, std::vector<PackedWeights> weights)
+    : graph_(std::move(graph)),
+      weights_(std::move(weights)),
+      outputs_(graph::infer_ports(graph_, evaluate)),
+      shapes_by_value_(graph::inputs_that_shape(graph_)),
+      weight_bytes_(constant_bytes(graph_)) {}
+
+Status NativeModel::check_inputs(std::span<const Shape> inputs) const {
+  const std::vector<ModelPort>& ports = graph_.input_ports;
+  if (inputs.size() != ports.size()) {
+    return misfit("the model has " + std::to_string(ports.size()) + " inputs, " +
+                  std::to_string(inputs.size()) + " were given");
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (const Result<Shape> valid = graph::checked(inputs[i]); !valid) return valid.status();
+    // A port without dimensions is a scalar or undeclared: files do not tell the two apart well.
+    if (ports[i].dims.empty()) continue;
+    bool fits = inputs[i].rank() == ports[i].dims.size();
+    for (std::size_t axis = 0; fits && axis < ports[i].dims.size(); ++axis) {
+      const Dim& dim = ports[i].dims[axis];
+      fits = !dim.is_static() || dim.size == inputs[i][axis];
+    }
+    if (!fits) {
+      return misfit("input '" + ports[i].name + "' takes " + declared(ports[i]) + ", " +
+                    inputs[i].to_string() + " was given");
+    }
+  }
+  return Status::ok();
+}
+
+Result<std::vector<Shape>> NativeModel::output_shapes(std::span<const Shape> inputs) const {
+  if (Status status = check_inputs(inputs); !status.is_ok()) return status;
+  std::vector<graph::Fact> facts;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    facts.push_back({inputs[i], graph_.input_ports[i].dtype, std::nullopt});
+  }
+  const Result<std::vector<graph::Fact>> inferred = graph::infer_facts(graph_, facts, evaluate);
+  if (!inferred) return inferred.status();
+  std::vector<Shape> shapes;
+  for (graph::ValueId id : graph_.outputs) {
+    shapes.push_back((*inferred)[static_cast<std::size_t>(id)].shape);
+  }
+  return shapes;
+}
+
+std::shared_ptr<const Plan> NativeModel::find_plan(const Key& key) const {
+  const auto found = std::find_if(plans_.begin(), plans_.end(),
+                                  [&](const Entry& entry) { return entry.key == key; });
+  if (found == plans_.end()) return nullptr;
+  plans_.splice(plans_.begin(), plans_, found);
+  return plans_.front().plan;
+}
+
+Result<std::shared_ptr<const Plan>> NativeModel::plan_for(std::span<const Tensor> inputs) const {
+  Key key;
+  for (const Tensor& input : inputs) key.shapes.push_back(input.shape());
+  if (Status status = check_inputs(key.shapes); !status.is_ok()) return status;
+  std::vector<graph::Fact> facts;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    facts.push_back({inputs[i].shape(), inputs[i].dtype(), std::nullopt});
+    if (!shapes_by_value_[i]) continue;
+    if (inputs[i].elements() > kMaxShapingElements) {
+      return unsupported("infer.values",
+                         "a shape depends on the " + std::to_string(inputs[i].elements()) +
+                             " values of input '" + graph_.input_ports[i].name + "'");
+    }
+    const std::byte* bytes = inputs[i].raw();
+    key.values.emplace_back(bytes, bytes + inputs[i].size_bytes());
+    // The plan outlives the call, the caller's bytes may not.
+    Result<Tensor> copy = Tensor::allocate(inputs[i].dtype(), inputs[i].shape());
+    if (!copy) return copy.status();
+    std::copy_n(bytes, inputs[i].size_bytes(), copy->raw());
+    facts.back().value = std::move(*copy);
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    if (auto plan = find_plan(key)) return plan;
+  }
+  // Made outside the lock: two sessions may make the same plan, which costs time and no more.
+  Result<std::shared_ptr<const Plan>> made = make_plan(graph_, weights_, facts);
+  if (!made) return made;
+  const std::scoped_lock lock(mutex_);
+  if (auto plan = find_plan(key)) return plan;
+  plans_.push_front({std::move(key), *made});
+  if (plans_.size() > kMaxPlans) plans_.pop_back();
+  return made;
+}
+
+Result<std::unique_ptr<Session>> NativeModel::new_session() const {
+  return std::unique_ptr<Session>(std::make_unique<NativeSession>(
+      std::static_pointer_cast<const NativeModel>(shared_from_this())));
+}
+
+}  // namespace sluice::native

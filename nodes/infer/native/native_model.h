@@ -1,0 +1,65 @@
+#pragma once
+
+#include "sluice/core/model.h"
+#include "sluice/nodes/infer/native/plan.h"
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace sluice::native {
+
+// A model for the embedded CPU engine: its graph after the passes, and its weights as the kernels
+// want them. Plans are made for the shapes that come, and the latest kept for all sessions.
+class NativeModel final : public Model {
+ public:
+  // How many shapes a model keeps plans for. A plan is some hundred kB and takes about a
+  // millisecond to make.
+  static constexpr std::size_t kMaxPlans = 16;
+
+  // Errors: model.unsupported, infer.shape (constants that do not fit each other).
+  static Result<std::shared_ptr<const Model>> make(graph::Graph graph);
+
+  const std::vector<ModelPort>& inputs() const override { return graph_.input_ports; }
+  const std::vector<ModelPort>& outputs() const override { return outputs_; }
+  const std::map<std::string, std::string>& metadata() const override { return graph_.metadata; }
+  std::string_view backend() const override { return "native"; }
+  std::size_t weight_bytes() const override { return weight_bytes_; }
+  Result<std::vector<Shape>> output_shapes(std::span<const Shape> inputs) const override;
+  Result<std::unique_ptr<Session>> new_session() const override;
+
+  const graph::Graph& graph() const { return graph_; }
+
+  // The plan for inputs like these, made now unless a session has had the same before.
+  // Errors: infer.shape, infer.values.
+  Result<std::shared_ptr<const Plan>> plan_for(std::span<const Tensor> inputs) const;
+
+ private:
+  // What a plan was made for: shapes, and the bytes of inputs that shapes depend on.
+  struct Key {
+    std::vector<Shape> shapes;
+    std::vector<std::vector<std::byte>> values;
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  struct Entry {
+    Key key;
+    std::shared_ptr<const Plan> plan;
+  };
+
+  NativeModel(graph::Graph graph, std::vector<PackedWeights> weights);
+
+  Status check_inputs(std::span<const Shape> inputs) const;
+  std::shared_ptr<const Plan> find_plan(const Key& key) const;
+
+  const graph::Graph graph_;
+  const std::vector<PackedWeights> weights_;  // one a node
+  std::vector<ModelPort> outputs_;
+  std::vector<char> shapes_by_value_;  // inputs_that_shape
+  std::size_t weight_bytes_ = 0;
+
+  mutable std::mutex mutex_;
+  mutable std::list<Entry> plans_;  // latest first; guarded by mutex_
+};
+
+}  // namespace sluice::native

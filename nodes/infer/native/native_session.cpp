@@ -1,0 +1,121 @@
+#include "sluice/nodes/infer/native/native_session.h"
+
+#include <cstring>
+
+namespace sluice::native {
+namespace {
+
+// Where places are, for one run.
+struct Bases {
+  const Plan& plan;
+  std::span<const Tensor> inputs;
+  std::span<const Tensor> outputs;
+  std::byte* arena;
+
+  std::byte* address(const Place& place) const {
+    switch (place.in) {
+      case Place::In::kConstant:
+        return plan.constants[place.index].raw() + place.offset;
+      case Place::In::kInput:
+        return inputs[place.index].raw() + place.offset;
+      case Place::In::kOutput:
+        return outputs[place.index].raw() + place.offset;
+      case Place::In::kArena:
+        return arena + place.offset;
+      case Place::In::kNowhere:
+        break;
+    }
+    return nullptr;
+  }
+};
+
+// The elements in row-major order, copied into a tensor of their own.
+Result<Tensor> contiguous(const Tensor& from, const std::shared_ptr<MemoryBudget>& budget) {
+  Result<Tensor> made = Tensor::allocate(from.dtype(), from.shape(), budget);
+  if (!made) return made;
+  const std::size_t bytes = size_of(from.dtype());
+  const Shape& shape = from.shape();
+  Shape position = shape;
+  for (std::size_t i = 0; i < shape.rank(); ++i) position[i] = 0;
+  std::byte* to = made->raw();
+  for (std::int64_t n = from.elements(); n > 0; --n, to += bytes) {
+    std::int64_t offset = 0;
+    for (std::size_t i = 0; i < shape.rank(); ++i) offset += position[i] * from.strides()[i];
+    std::memcpy(to, from.raw() + offset * static_cast<std::int64_t>(bytes), bytes);
+    for (std::size_t i = shape.rank(); i-- > 0;) {
+      if (++position[i] < shape[i]) break;
+      position[i] = 0;
+    }
+  }
+  return made;
+}
+
+}  // namespace
+
+// The inputs as the plan takes them.
+Result<std::vector<Tensor>> NativeSession::check(
+    std::span<const Tensor> inputs, const std::shared_ptr<MemoryBudget>& budget) const {
+  const std::vector<ModelPort>& ports = model_->inputs();
+  std::vector<Tensor> checked;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (i < ports.size() && inputs[i].dtype() != ports[i].dtype) {
+      return invalid("infer.shape", "input '" + ports[i].name + "' takes " +
+                                        std::string(to_string(ports[i].dtype)) + ", " +
+                                        std::string(to_string(inputs[i].dtype())) + " was given");
+    }
+    if (inputs[i].is_contiguous()) {
+      checked.push_back(inputs[i]);
+      continue;
+    }
+    Result<Tensor> copy = contiguous(inputs[i], budget);
+    if (!copy) return copy.status();
+    checked.push_back(std::move(*copy));
+  }
+  return checked;
+}
+
+Status NativeSession::prepare(const Plan& plan) {
+  if (!arena_ || arena_.size_bytes() < plan.arena_bytes) {
+    arena_ = Buffer();
+    Result<Buffer> arena = Buffer::allocate(plan.arena_bytes);
+    if (!arena) return arena.status();
+    arena_ = std::move(*arena);
+  }
+  addresses_.resize(plan.operands.size());
+  return Status::ok();
+}
+
+Result<std::vector<Tensor>> NativeSession::run(std::span<const Tensor> given,
+                                               const std::shared_ptr<MemoryBudget>& budget) {
+  const Result<std::vector<Tensor>> inputs = check(given, budget);
+  if (!inputs) return inputs.status();
+  const Result<std::shared_ptr<const Plan>> found = model_->plan_for(*inputs);
+  if (!found) return found.status();
+  const Plan& plan = **found;
+  if (Status status = prepare(plan); !status.is_ok()) return status;
+
+  std::vector<Tensor> outputs;
+  for (const Plan::Output& output : plan.outputs) {
+    Result<Tensor> made = Tensor::allocate(output.dtype, output.shape, budget);
+    if (!made) return made.status();
+    outputs.push_back(std::move(*made));
+  }
+  const Bases bases{plan, *inputs, outputs, arena_.data()};
+  for (std::size_t i = 0; i < addresses_.size(); ++i) {
+    addresses_[i] = bases.address(plan.operands[i]);
+  }
+  for (const Step& step : plan.steps) {
+    std::byte* const* operands = addresses_.data() + step.first_operand;
+    const Call call{{operands, step.inputs},
+                    {operands + step.inputs, step.outputs},
+                    bases.address(step.scratch)};
+    if (Status status = step.run(call); !status.is_ok()) return status;
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::byte* source = bases.address(plan.outputs[i].source);
+    if (source != nullptr) std::memcpy(outputs[i].raw(), source, outputs[i].size_bytes());
+  }
+  return outputs;
+}
+
+}  // namespace sluice::native
