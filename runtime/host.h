@@ -3,6 +3,7 @@
 #include "sluice/core/node.h"
 #include "sluice/graphs/plan.h"
 #include "sluice/runtime/channel.h"
+#include "sluice/runtime/node_stats.h"
 #include "sluice/runtime/outbox.h"
 #include "sluice/runtime/scheduler.h"
 
@@ -15,17 +16,6 @@
 namespace sluice {
 
 class Engine;
-
-// What one node has done so far. Times in nanoseconds of its own calls.
-struct NodeStats {
-  std::string name;
-  std::string type;
-  std::uint64_t items = 0;     // calls that got an item
-  std::uint64_t rejected = 0;  // items rejected here
-  std::uint64_t busy_ns = 0;
-  std::uint64_t blocked = 0;  // times it found a reader full
-  std::size_t workers = 1;    // calls at once, at most
-};
 
 // One node of the plan at work.
 //

@@ -2,8 +2,8 @@
 
 #include "sluice/core/clock.h"
 #include "sluice/core/status.h"
-#include "sluice/runtime/host.h"
 #include "sluice/runtime/ledger.h"
+#include "sluice/runtime/node_stats.h"
 
 #include <cstdint>
 #include <optional>
