@@ -59,6 +59,72 @@ void gelu(NodeImport& node) {
   unary_with(node, approximate == "none" ? UnaryKind::kGelu : UnaryKind::kGeluTanh, {});
 }
 
+// Before operator set 7 broadcasting had to be asked for, and could be aligned at any axis.
+bool has_old_broadcast(NodeImport& node) {
+  if (node.opset() >= 7 || !node.has("axis")) return false;
+  node.refuse("broadcasting by 'axis' (operator set " + std::to_string(node.opset()) + ")");
+  return true;
+}
+
+bool require_pair(NodeImport& node) {
+  if (!node.require(2) || has_old_broadcast(node)) return false;
+  if (node.dtype(node.input(0)) != node.dtype(node.input(1))) {
+    node.fail("has inputs of different element types");
+    return false;
+  }
+  return true;
+}
+
+// Where arithmetic is done for types that have none of their own: one that holds every value. Going
+// back wraps around as theirs would.
+DType wider(DType dtype) {
+  switch (dtype) {
+    case DType::kI8:
+    case DType::kU8:
+    case DType::kI16:
+    case DType::kU16:
+      return DType::kI32;
+    case DType::kU32:
+      return DType::kI64;
+    case DType::kF16:
+    case DType::kBF16:
+      return DType::kF32;
+    default:
+      return dtype;
+  }
+}
+
+ValueId as(NodeImport& node, ValueId id, DType dtype) {
+  return node.dtype(id) == dtype ? id : node.emit(Cast{dtype}, {id}, dtype);
+}
+
+ValueId compute(NodeImport& node, BinaryKind kind, ValueId a, ValueId b) {
+  const DType dtype = node.dtype(a);
+  const DType wide = wider(dtype);
+  const ValueId result = node.emit(Binary{kind}, {as(node, a, wide), as(node, b, wide)}, wide);
+  return as(node, result, dtype);
+}
+
+void finish_with_arithmetic(NodeImport& node, BinaryKind kind, ValueId a, ValueId b) {
+  const DType dtype = node.dtype(a);
+  if (wider(dtype) == dtype) return node.finish(Binary{kind}, {a, b}, {dtype});
+  node.finish(Identity{}, {compute(node, kind, a, b)}, {dtype});
+}
+
+template <BinaryKind kKind>
+void arithmetic(NodeImport& node) {
+  if (!require_pair(node)) return;
+  finish_with_arithmetic(node, kKind, node.input(0), node.input(1));
+}
+
+template <BinaryKind kKind>
+void predicate(NodeImport& node) {
+  if (!require_pair(node)) return;
+  const DType wide = wider(node.dtype(node.input(0)));
+  node.finish(Binary{kKind}, {as(node, node.input(0), wide), as(node, node.input(1), wide)},
+              {DType::kBool});
+}
+
 // The bounds were attributes before operator set 11. Constant ones of floats become part of the
 // operation, which is what the fusions look for; all others are a maximum and a minimum.
 void clip(NodeImport& node) {
@@ -81,44 +147,15 @@ void clip(NodeImport& node) {
                        .beta = high == kNoValue ? kNoHigh : *node.constant(high)->data<float>()});
   }
   if (low == kNoValue && high == kNoValue) return node.finish(Identity{}, {x}, {dtype});
-  if (low == kNoValue) return node.finish(Binary{BinaryKind::kMin}, {x, high}, {dtype});
-  if (high == kNoValue) return node.finish(Binary{BinaryKind::kMax}, {x, low}, {dtype});
-  const ValueId raised = node.emit(Binary{BinaryKind::kMax}, {x, low}, dtype);
-  node.finish(Binary{BinaryKind::kMin}, {raised, high}, {dtype});
-}
-
-// Before operator set 7 broadcasting had to be asked for, and could be aligned at any axis.
-bool has_old_broadcast(NodeImport& node) {
-  if (node.opset() >= 7 || !node.has("axis")) return false;
-  node.refuse("broadcasting by 'axis' (operator set " + std::to_string(node.opset()) + ")");
-  return true;
-}
-
-bool require_pair(NodeImport& node) {
-  if (!node.require(2) || has_old_broadcast(node)) return false;
-  if (node.dtype(node.input(0)) != node.dtype(node.input(1))) {
-    node.fail("has inputs of different element types");
-    return false;
-  }
-  return true;
-}
-
-template <BinaryKind kKind>
-void arithmetic(NodeImport& node) {
-  if (!require_pair(node)) return;
-  node.finish(Binary{kKind}, {node.input(0), node.input(1)}, {node.dtype(node.input(0))});
-}
-
-template <BinaryKind kKind>
-void predicate(NodeImport& node) {
-  if (!require_pair(node)) return;
-  node.finish(Binary{kKind}, {node.input(0), node.input(1)}, {DType::kBool});
+  if (low == kNoValue) return finish_with_arithmetic(node, BinaryKind::kMin, x, high);
+  if (high == kNoValue) return finish_with_arithmetic(node, BinaryKind::kMax, x, low);
+  finish_with_arithmetic(node, BinaryKind::kMin, compute(node, BinaryKind::kMax, x, low), high);
 }
 
 void mod(NodeImport& node) {
   if (!require_pair(node)) return;
   const auto kind = node.integer("fmod", 0) != 0 ? BinaryKind::kFmod : BinaryKind::kMod;
-  node.finish(Binary{kind}, {node.input(0), node.input(1)}, {node.dtype(node.input(0))});
+  finish_with_arithmetic(node, kind, node.input(0), node.input(1));
 }
 
 // The result has the base's type whatever the exponent's is. An integer to a fractional power is
@@ -147,7 +184,7 @@ ValueId chain(NodeImport& node, BinaryKind kind) {
   const DType dtype = node.dtype(result);
   for (std::size_t i = 1; i < node.input_count(); ++i) {
     if (node.dtype(node.input(i)) != dtype) node.fail("has inputs of different element types");
-    result = node.emit(Binary{kind}, {result, node.input(i)}, dtype);
+    result = compute(node, kind, result, node.input(i));
   }
   return result;
 }

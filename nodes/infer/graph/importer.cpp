@@ -65,7 +65,6 @@ class Importer {
   }
 
   Result<Graph> import(const ImportOptions& options) {
-    if (opset_ < 1) return invalid("model.invalid", "it names no ONNX operator set");
     if (proto_.has_sparse_initializer) {
       return unsupported("model.unsupported", "it has sparse initializers");
     }
@@ -184,6 +183,9 @@ class Importer {
         return invalid("model.invalid", origin + " reads '" + std::string(name) +
                                             "', which nothing before it makes");
       }
+    }
+    if (is_onnx_domain(node.domain) && opset_ < 1) {
+      return invalid("model.invalid", "it names no ONNX operator set");
     }
     const auto entry = import_table().find(node.op_type);
     if (!is_onnx_domain(node.domain) || entry == import_table().end()) {

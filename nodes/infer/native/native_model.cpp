@@ -68,7 +68,12 @@ NativeModel::NativeModel(graph::Graph graph, std::vector<PackedWeights> weights)
       weights_(std::move(weights)),
       outputs_(graph::infer_ports(graph_, evaluate)),
       shapes_by_value_(graph::inputs_that_shape(graph_)),
-      weight_bytes_(constant_bytes(graph_)) {}
+      weight_bytes_(constant_bytes(graph_)) {
+  const graph::Uses uses(graph_);
+  for (graph::ValueId id : graph_.inputs) {
+    is_read_.push_back(!uses.consumers(id).empty() || uses.is_output(id));
+  }
+}
 
 Status NativeModel::check_inputs(std::span<const Shape> inputs) const {
   const std::vector<ModelPort>& ports = graph_.input_ports;
@@ -79,7 +84,7 @@ Status NativeModel::check_inputs(std::span<const Shape> inputs) const {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (const Result<Shape> valid = graph::checked(inputs[i]); !valid) return valid.status();
     // A port without dimensions is a scalar or undeclared: files do not tell the two apart well.
-    if (ports[i].dims.empty()) continue;
+    if (ports[i].dims.empty() || !is_read_[i]) continue;
     bool fits = inputs[i].rank() == ports[i].dims.size();
     for (std::size_t axis = 0; fits && axis < ports[i].dims.size(); ++axis) {
       const Dim& dim = ports[i].dims[axis];

@@ -56,6 +56,7 @@ class NativeModel final : public Model {
   const std::vector<PackedWeights> weights_;  // one a node
   std::vector<ModelPort> outputs_;
   std::vector<char> shapes_by_value_;  // inputs_that_shape
+  std::vector<char> is_read_;          // inputs; of one that nothing reads, any shape will do
   std::size_t weight_bytes_ = 0;
 
   mutable std::mutex mutex_;

@@ -11,8 +11,8 @@ namespace sluice::kernels {
 // What is done to a convolution's sums before they are stored:
 //   v = activation(sum + bias);  v = after(v + residual)   (the second step only with a residual)
 struct Epilogue {
-  Activation activation;
-  Activation after;
+  Activation activation = {};
+  Activation after = {};
 };
 
 // A 2-D convolution over NCHW; a 1-D one is the same with height 1. Extents in pixels.

@@ -49,8 +49,8 @@ enum class Unary : std::uint8_t {
 };
 
 // output[i] = f(input[i]) over count values; the output may be the input.
-// exp, sigmoid, tanh, erf, silu, gelu are polynomials, within 2e-6 relative or 3e-7 absolute,
-// whichever is larger.
+// exp, sigmoid, silu, tanh and erf come from polynomials (vector_math.h) within 2e-6 relative, gelu
+// within 1e-6 absolute.
 void unary(Unary fn, float alpha, float beta, std::int64_t count, const float* input,
            float* output);
 // kNeg, kAbs, kSign, kClip (bounds given as integers), kRelu and kIdentity over integers.

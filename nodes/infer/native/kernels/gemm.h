@@ -18,7 +18,7 @@ struct GemmParams {
   bool transpose_a = false, transpose_b = false;
   float alpha = 1.0f, beta = 1.0f;
   GemmBias bias = GemmBias::kNone;
-  Activation activation;
+  Activation activation = {};
 };
 
 // `c` is ignored with GemmBias::kNone. The output overlaps no input. Runs on OpenBLAS.
@@ -55,9 +55,9 @@ class PackedGemm {
 // computed. A 2-D `b` under a batched `a` is one large product. `bias`: null, or [N] added to every
 // row of the result; then the activation.
 struct MatMulParams {
-  Dims a_dims, b_dims;
+  Dims a_dims = {}, b_dims = {};
   const float* bias = nullptr;
-  Activation activation;
+  Activation activation = {};
 };
 void matmul(const MatMulParams& params, const float* a, const float* b, float* y);
 

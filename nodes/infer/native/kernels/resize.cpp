@@ -38,8 +38,12 @@ float coordinate(const ResizeParams& p, std::size_t axis, std::int64_t i) {
     }
     case ResizeCoordinates::kPytorchHalfPixel:
       return out > 1.0f ? (x + 0.5f) / scale - 0.5f : 0.0f;
-    case ResizeCoordinates::kAlignCorners:
-      return out > 1.0f ? x * (in - 1.0f) / (out - 1.0f) : 0.0f;
+    case ResizeCoordinates::kAlignCorners: {
+      // The standard's own cases take the length before it was rounded down to whole pixels.
+      const float whole = in * scale;
+      const float length = std::abs(whole - out) < 1e-3f ? out : whole;
+      return out > 1.0f ? x * (in - 1.0f) / (length - 1.0f) : 0.0f;
+    }
     case ResizeCoordinates::kAsymmetric:
       return x / scale;
     case ResizeCoordinates::kTfHalfPixelForNearest:

@@ -23,17 +23,17 @@ enum class ResizeRounding : std::uint8_t { kRoundPreferFloor, kRoundPreferCeil, 
 
 // ONNX Resize (10, 11, 13) and Upsample over any axes of up to kMaxRank.
 struct ResizeParams {
-  Dims dims, out_dims;  // same rank
-  std::span<const float>
-      scales;  // one per axis: out / in as the model gave it, or as computed from the sizes
+  Dims dims = {}, out_dims = {};  // same rank
+  // One per axis: out / in as the model gave it, or as computed from the sizes.
+  std::span<const float> scales = {};
   ResizeMode mode = ResizeMode::kNearest;
   ResizeCoordinates coordinates = ResizeCoordinates::kHalfPixel;
   ResizeRounding rounding = ResizeRounding::kRoundPreferFloor;
   float cubic_a = -0.75f;
   // kCubic and kLinear: leave samples outside the input out and renormalise (exclude_outside).
   bool exclude_outside = false;
-  std::span<const float> roi;  // kTfCropAndResize: starts, then ends, per axis
-  float extrapolation = 0.0f;  // kTfCropAndResize: value outside the input
+  std::span<const float> roi = {};  // kTfCropAndResize: starts, then ends, per axis
+  float extrapolation = 0.0f;       // kTfCropAndResize: value outside the input
 };
 
 // Bytes of scratch for `resize` with these parameters.
