@@ -155,7 +155,8 @@ class Context {
   const std::shared_ptr<MemoryBudget>& budget() const { return services_->budget(); }
   Log log() const { return Log(services_->node_name); }
   const std::string& node_name() const { return services_->node_name; }
-  // Ends the run, for what no later item can get past: a full disk at a sink.
+  // Ends the run, for what no later item can get past: a full disk at a sink. Return kCancelled
+  // next: the item at hand is unfinished, not rejected.
   void fail_run(Status status) { services_->fail_run(std::move(status)); }
 
   // The item of this call. In `process` only; the calls below are short for those of the item.

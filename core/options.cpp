@@ -88,6 +88,10 @@ struct Printer {
     return list_text(v, "{}",
                      [](const auto& entry) { return entry.first + ": " + entry.second.text(); });
   }
+  std::string operator()(const TextMap& v) const {
+    return list_text(v, "{}",
+                     [](const auto& entry) { return entry.first + ": " + quoted(entry.second); });
+  }
 };
 
 }  // namespace
@@ -122,6 +126,8 @@ std::string_view to_string(OptionKind kind) {
       return "expression";
     case OptionKind::kExpressionMap:
       return "map of expressions";
+    case OptionKind::kTextMap:
+      return "map of texts";
   }
   return "nothing";
 }

@@ -1,5 +1,9 @@
 #pragma once
 
+#include "sluice/core/clock.h"
+#include "sluice/core/expression.h"
+#include "sluice/core/template.h"
+
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -7,10 +11,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "sluice/core/clock.h"
-#include "sluice/core/expression.h"
-#include "sluice/core/template.h"
 
 namespace sluice {
 
@@ -30,17 +30,32 @@ struct Choice {  // one word out of a list
 using NumberList = std::vector<double>;  // one number may stand for a list of one
 using TextList = std::vector<std::string>;
 using ExpressionMap = std::vector<std::pair<std::string, Expression>>;  // in the order of the file
+using TextMap = std::vector<std::pair<std::string, std::string>>;       // the same
 
-using OptionValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, Path, ByteSize,
-                                 Duration, Choice, NumberList, TextList, Template, Expression, ExpressionMap>;
+using OptionValue =
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, Path, ByteSize, Duration,
+                 Choice, NumberList, TextList, Template, Expression, ExpressionMap, TextMap>;
 
 // What an OptionValue holds, in the order of the variant.
 enum class OptionKind : std::uint8_t {
-  kNone, kBool, kInt, kNumber, kText, kPath, kByteSize, kDuration, kChoice, kNumberList, kTextList,
-  kTemplate, kExpression, kExpressionMap
+  kNone,
+  kBool,
+  kInt,
+  kNumber,
+  kText,
+  kPath,
+  kByteSize,
+  kDuration,
+  kChoice,
+  kNumberList,
+  kTextList,
+  kTemplate,
+  kExpression,
+  kExpressionMap,
+  kTextMap
 };
-std::string_view to_string(OptionKind kind);   // "integer", "duration", ... for messages and docs
-std::string to_string(const OptionValue& v);   // as it would be written in YAML; "" for none
+std::string_view to_string(OptionKind kind);  // "integer", "duration", ... for messages and docs
+std::string to_string(const OptionValue& v);  // as it would be written in YAML; "" for none
 
 // An option as a node class declares it, without its C++ type: what loading, `show` and docs read.
 class OptionConstant {
@@ -81,8 +96,9 @@ struct OptionStorage<int> {
   using Type = std::int64_t;
 };
 
-// An option of type T: `inline static const Option<int> width = Option<int>("width", "pixels").range(1, 65535).or_default(640);`
-// Without `or_default` and `required` it may be absent, and `ctx.has_option(option)` tells.
+// An option of type T: `inline static const Option<int> width = Option<int>("width",
+// "pixels").range(1, 65535).or_default(640);` Without `or_default` and `required` it may be absent,
+// and `ctx.has_option(option)` tells.
 template <class T>
 class Option : public OptionConstant {
  public:

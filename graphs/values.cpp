@@ -274,6 +274,17 @@ Read<OptionValue> read_expression_map(const SourceValue& value, const OptionCons
   return OptionValue(std::move(map));
 }
 
+Read<OptionValue> read_text_map(const SourceValue& value, const OptionConstant& option) {
+  if (!value.is_map()) return wrong_type(value, ticked(option.name()), "a map of names to texts");
+  TextMap map;
+  for (const SourceValue::Field& field : value.fields) {
+    Read<std::string> text = read_text(field.value, ticked(option.name() + "." + field.key));
+    if (auto* wrong = std::get_if<ValueProblem>(&text)) return std::move(*wrong);
+    map.emplace_back(field.key, std::get<std::string>(std::move(text)));
+  }
+  return OptionValue(std::move(map));
+}
+
 bool is_broken(const SourceValue& value) {
   return value.is_broken || std::any_of(value.items.begin(), value.items.end(), is_broken) ||
          std::any_of(value.fields.begin(), value.fields.end(),
@@ -458,6 +469,8 @@ Read<OptionValue> read_option(const SourceValue& value, const OptionConstant& op
       return widen(read_expression(value, option.name()));
     case OptionKind::kExpressionMap:
       return read_expression_map(value, option);
+    case OptionKind::kTextMap:
+      return read_text_map(value, option);
   }
   return problem(value, "SL0207", name + " takes no value");
 }

@@ -187,7 +187,8 @@ nodes:
     return Value(std::move(object));
   }
 
-  // Takes back a record that went in half and ends the run: nothing later would fit either.
+  // Takes back a record that went in half and ends the run: nothing later would fit either. The
+  // item itself is not at fault, so it ends unfinished and not rejected.
   Status give_up(Context& ctx, int error) {
     if (is_regular_ && ::ftruncate(file_.get(), size_bytes_) != 0) {
       ctx.log().error("cannot cut " + ctx.option(path).text +
@@ -195,9 +196,8 @@ nodes:
     } else if (is_regular_) {
       ::lseek(file_.get(), size_bytes_, SEEK_SET);
     }
-    Status status = write_error(ctx, error);
-    ctx.fail_run(status);
-    return status;
+    ctx.fail_run(write_error(ctx, error));
+    return {Code::kCancelled, "run.aborted", "the run ended before this item was written"};
   }
 
   Status write_error(const Context& ctx, int error) const {

@@ -95,12 +95,15 @@ TEST(SystemClock, RunsTheEarlierTimerFirstWhicheverWasSetFirst) {
   const auto& clock = Clock::system();
   const TimePoint start = clock->now();
   std::string order;
+  std::promise<void> both_set;
   std::promise<void> done;
-  clock->call_at(start + 2ms, [&] {
+  clock->call_at(start, [&] { both_set.get_future().wait(); });
+  clock->call_at(start + 2us, [&] {
     order += "late";
     done.set_value();
   });
-  clock->call_at(start + 1ms, [&] { order += "early "; });
+  clock->call_at(start + 1us, [&] { order += "early "; });
+  both_set.set_value();
 
   done.get_future().wait();
 

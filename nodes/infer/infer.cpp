@@ -1,0 +1,457 @@
+// infer: runs a model.
+//   det: { type: infer, from: det_in, model: ./det.onnx }
+//   rec: { type: infer, from: rec_in, model: ./rec.onnx, precision: bf16_if_available,
+//          batch: { max: 16, wait: 5ms, pad: { w: { step: 160, max: 3200 } } } }
+// Tensors between nodes are one item's: the batch axis is added here and taken away again. One
+// session a worker, each on one thread; `parallel:` says how many. Padding to buckets makes few
+// shapes out of many, which saves planning; an item is padded to its own bucket, never to its
+// neighbours', and its outputs are cut back to its real size. Related: image.to_tensor, softmax,
+// topk, ocr.boxes, ocr.ctc.
+#include "sluice/core/model.h"
+#include "sluice/core/registry.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <numeric>
+
+namespace sluice {
+namespace {
+
+// A wired input without a name is the model's only one.
+bool is_named(const WiredInput& wired, const ModelPort& port) {
+  return wired.name.empty() || wired.name == port.name;
+}
+
+// What one item of a model's port looks like: the batch axis is the model's own.
+TensorType item_type(const ModelPort& port) {
+  std::vector<Dim> dims = port.dims;
+  if (!dims.empty()) dims.erase(dims.begin());
+  return {port.dtype, std::move(dims), ""};
+}
+
+Shape with_batch(const Shape& item, std::int64_t batch) {
+  Shape shape{batch};
+  for (const std::int64_t dim : item) shape.push_back(dim);
+  return shape;
+}
+
+// Copies the leading part of `from` that both shapes have in common. Both are contiguous.
+void copy_common(const std::byte* from, std::span<const std::int64_t> from_dims, std::byte* to,
+                 std::span<const std::int64_t> to_dims, std::size_t element_bytes) {
+  if (from_dims.empty()) {
+    std::memcpy(to, from, element_bytes);
+    return;
+  }
+  const auto row_bytes = [&](std::span<const std::int64_t> dims) {
+    return std::accumulate(
+        dims.begin() + 1, dims.end(), element_bytes,
+        [](std::size_t n, std::int64_t dim) { return n * static_cast<std::size_t>(dim); });
+  };
+  const std::size_t from_row = row_bytes(from_dims);
+  const std::size_t to_row = row_bytes(to_dims);
+  const auto rows = static_cast<std::size_t>(std::min(from_dims[0], to_dims[0]));
+  if (std::ranges::equal(from_dims.subspan(1), to_dims.subspan(1))) {
+    std::memcpy(to, from, rows * from_row);
+    return;
+  }
+  for (std::size_t row = 0; row < rows; ++row) {
+    copy_common(from + row * from_row, from_dims.subspan(1), to + row * to_row, to_dims.subspan(1),
+                element_bytes);
+  }
+}
+
+// The leading part of `whole` that has this shape; shares the bytes where they lie together.
+Result<Tensor> cut(const Tensor& whole, const Shape& shape,
+                   const std::shared_ptr<MemoryBudget>& budget) {
+  if (whole.shape() == shape) return whole;
+  const bool rows_only =
+      std::ranges::equal(whole.shape().dims().subspan(1), shape.dims().subspan(1));
+  if (rows_only) {
+    const auto offset = static_cast<std::size_t>(whole.raw() - whole.buffer().data());
+    return Tensor(whole.dtype(), shape, whole.buffer(), offset);
+  }
+  Result<Tensor> part = Tensor::allocate(whole.dtype(), shape, budget);
+  if (!part) return part;
+  copy_common(whole.raw(), whole.shape().dims(), part->raw(), shape.dims(), size_of(whole.dtype()));
+  return part;
+}
+
+// A port's name from an output's, which may hold what YAML's `node.port` cannot.
+std::string port_name(const std::string& output) {
+  std::string name = output;
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_') c = '_';
+  }
+  return name;
+}
+
+std::string joined(const std::vector<ModelPort>& ports) {
+  std::string names;
+  for (const ModelPort& port : ports) names += (names.empty() ? "" : ", ") + port.name;
+  return names;
+}
+
+class Infer final : public Node {
+ public:
+  inline static const Option<Path> model =
+      Option<Path>("model", "the ONNX file; relative to the pipeline's file")
+          .required("./model.onnx");
+  inline static const Option<Choice> backend =
+      Option<Choice>("backend", "what runs it; auto: the first one that knows all of its operators")
+          .one_of({"auto", "native"})
+          .or_default({"auto"});
+  inline static const Option<Choice> precision =
+      Option<Choice>("precision",
+                     "of the arithmetic; bf16_if_available never fails for want of bf16")
+          .one_of({"fp32", "bf16", "bf16_if_available"})
+          .or_default({"fp32"});
+  inline static const Option<TextMap> outputs =
+      Option<TextMap>("outputs",
+                      "port: output of the model, for each that is wanted; a model with one output "
+                      "gives it as `out`");
+  inline static const Spec kSpec =
+      Spec("infer", "Runs a model.")
+          .dynamic_inputs("the model's inputs by their names; a single one needs none")
+          .dynamic_outputs("`out`, or the names under `outputs:`")
+          .options(model, backend, precision, outputs)
+          .stateless()
+          .batches()
+          .rejects("infer.shape", "the tensor does not fit the model")
+          .rejects("infer.pad", "the tensor is larger than the largest bucket of batch.pad")
+          .rejects("infer.failed", "the model could not be computed")
+          .notes(
+              "One session runs on one thread; `parallel: auto` makes one for each core. On a CPU "
+              "a batch is walked "
+              "item by item, so `batch:` is for `pad:` there. Model metadata travels with the "
+              "outputs, for nodes "
+              "such as ocr.ctc. Related: image.to_tensor, softmax, topk, argmax.")
+          .example(R"(nodes:
+  prob: { type: infer, from: input, model: ./model.onnx }
+  top:  { type: topk, from: prob, k: 5 }
+)");
+
+  Result<Ports> resolve(Resolve& plan) override {
+    Ports ports;
+    if (!load(plan)) return ports;
+    add_inputs(plan, ports);
+    add_outputs(plan, ports);
+    return ports;
+  }
+
+  Status open(Context& ctx, std::size_t workers) override {
+    for (std::size_t i = 0; i < workers; ++i) {
+      Result<std::unique_ptr<Session>> session = model_->new_session();
+      if (!session) return session.status();
+      workers_.push_back({std::move(*session), {}});
+    }
+    ctx.log().info(std::to_string(workers) + " sessions on backend " +
+                   std::string(model_->backend()));
+    return Status::ok();
+  }
+
+  std::vector<Status> process_batch(Context& ctx, std::span<Item> items) override {
+    std::vector<Status> statuses(items.size());
+    std::vector<Prepared> prepared(items.size());
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      statuses[i] = prepare(items[i], ctx.common().pad, prepared[i]);
+      if (statuses[i].is_ok()) order.push_back(i);
+    }
+    // Items of one shape one after the other: the session keeps its plan and its memory.
+    std::ranges::stable_sort(order, {},
+                             [&](std::size_t i) { return prepared[i].inputs.front().elements(); });
+    if (fixed_batch_ > 1) {
+      run_together(ctx, items, prepared, order, statuses);
+    } else {
+      for (const std::size_t i : order) statuses[i] = run_alone(ctx, items[i], prepared[i]);
+    }
+    return statuses;
+  }
+
+ private:
+  struct Prepared {
+    std::vector<Tensor> inputs;  // of one item, padded
+    std::vector<Shape> real;     // what they were before
+    bool is_padded = false;
+  };
+  struct Worker {
+    std::unique_ptr<Session> session;
+    std::map<std::vector<std::int64_t>, std::vector<Shape>>
+        shapes;  // of outputs, by the inputs' extents
+  };
+  // One axis of one input that is padded.
+  struct PaddedAxis {
+    std::size_t input;
+    std::size_t axis;
+    std::size_t rule;  // of the common options
+  };
+
+  bool load(Resolve& plan) {
+    const std::string& path = plan.option(model).text;
+    ModelOptions options;
+    const std::string& word = plan.option(precision).word;
+    options.precision = word == "fp32"   ? Precision::kFp32
+                        : word == "bf16" ? Precision::kBf16
+                                         : Precision::kBf16IfAvailable;
+    if (plan.has(outputs)) {
+      for (const auto& [port, output] : plan.option(outputs)) options.outputs.push_back(output);
+    }
+    std::optional<Status> failure;
+    for (const auto& candidate : backends()) {
+      const std::string& wanted = plan.option(backend).word;
+      if (wanted != "auto" && wanted != candidate->name()) continue;
+      if (const Status available = candidate->available(); !available.is_ok()) {
+        if (!failure) failure = available;
+        continue;
+      }
+      Result<std::shared_ptr<const Model>> loaded = candidate->load(path, options);
+      if (loaded) {
+        model_ = std::move(*loaded);
+        return true;
+      }
+      failure = loaded.status();
+      if (failure->code() != Code::kUnsupported) break;  // no other backend mends the file
+    }
+    report_load(plan, failure.value_or(unsupported("model.backend", "no backend is built in")));
+    return false;
+  }
+
+  static void report_load(Resolve& plan, const Status& failure) {
+    if (failure.reason() == "model.output") {
+      plan.option_problem(outputs, "SL0505", failure.message());
+    } else if (failure.reason() == "model.precision") {
+      plan.option_problem(precision, "SL0507", failure.message(), "use bf16_if_available or fp32");
+    } else if (failure.code() == Code::kUnavailable || failure.reason() == "model.backend") {
+      plan.option_problem(backend, "SL0507", failure.message(), "sluice doctor lists the backends");
+    } else if (failure.code() == Code::kNotFound) {
+      plan.option_problem(model, "SL0501", failure.message());
+    } else if (failure.code() == Code::kUnsupported) {
+      plan.option_problem(model, "SL0503", failure.message());
+    } else {
+      plan.option_problem(model, "SL0502", failure.message());
+    }
+  }
+
+  void add_inputs(Resolve& plan, Ports& ports) {
+    const std::vector<ModelPort>& inputs = model_->inputs();
+    for (const WiredInput& wired : plan.inputs()) {
+      const bool known =
+          std::ranges::any_of(inputs, [&](const ModelPort& p) { return is_named(wired, p); });
+      const bool ambiguous = wired.name.empty() && inputs.size() > 1;
+      if (known && !ambiguous) continue;
+      plan.input_problem(wired.name, "SL0506",
+                         ambiguous ? "the model has several inputs"
+                                   : "the model has no input `" + wired.name + "`",
+                         "inputs: " + joined(inputs));
+      return;
+    }
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      PortDecl port;
+      port.name = inputs[i].name;
+      port.doc = "an input of the model";
+      port.type = PortType::of<Tensor>();
+      port.type.tensor = item_type(inputs[i]);
+      const auto wired = std::ranges::find_if(
+          plan.inputs(), [&](const WiredInput& w) { return is_named(w, inputs[i]); });
+      if (wired != plan.inputs().end()) find_padding(plan, *wired, i, *port.type.tensor);
+      check_batch(plan, inputs[i]);
+      ports.inputs.push_back(std::move(port));
+    }
+    for (const PadRule& rule : plan.common().pad) {
+      const auto used = [&](const PaddedAxis& p) {
+        return plan.common().pad[p.rule].axis == rule.axis;
+      };
+      if (std::ranges::any_of(padded_, used)) continue;
+      plan.problem(
+          {"SL0804",
+           "no input has an axis `" + rule.axis + "` to pad",
+           "axes are letters of the layout that the tensor comes with, such as `layout: chw`",
+           Problem::Place::kNode,
+           {}});
+    }
+  }
+
+  void find_padding(Resolve& plan, const WiredInput& wired, std::size_t input, TensorType& type) {
+    if (!wired.type.tensor || wired.type.tensor->layout.empty()) return;
+    const std::string& layout = wired.type.tensor->layout;
+    for (std::size_t r = 0; r < plan.common().pad.size(); ++r) {
+      const std::size_t axis = layout.find(plan.common().pad[r].axis);
+      if (axis == std::string::npos || !type.dims || axis >= type.dims->size()) continue;
+      padded_.push_back({input, axis, r});
+      (*type.dims)[axis] = Dim();  // what comes need not have the model's extent yet
+    }
+  }
+
+  void check_batch(Resolve& plan, const ModelPort& input) {
+    if (input.dims.empty() || !input.dims[0].is_static() || input.dims[0].size <= 1) return;
+    fixed_batch_ = input.dims[0].size;
+    if (plan.common().batch_max > fixed_batch_) {
+      plan.problem({"SL0504",
+                    "batch.max is " + std::to_string(plan.common().batch_max) +
+                        ", and the model's batch is fixed at " + std::to_string(fixed_batch_),
+                    "set `batch: { max: " + std::to_string(fixed_batch_) +
+                        " }`; missing items are filled with zeros",
+                    Problem::Place::kNode,
+                    {}});
+    }
+  }
+
+  void add_outputs(Resolve& plan, Ports& ports) {
+    const std::vector<ModelPort>& given = model_->outputs();
+    Metadata metadata = model_->metadata();
+    metadata["sluice.model"] = plan.option(model).text;
+    metadata["sluice.backend"] = std::string(model_->backend());
+    const auto shared = std::make_shared<const Metadata>(std::move(metadata));
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      PortDecl port;
+      port.doc = "output `" + given[i].name + "` of the model";
+      port.type = PortType::of<Tensor>();
+      port.type.tensor = item_type(given[i]);
+      port.type.metadata = shared;
+      if (plan.has(outputs)) {
+        port.name = plan.option(outputs)[i].first;
+      } else {
+        port.name = given.size() == 1 ? "out" : port_name(given[i].name);
+        port.optional = given.size() > 1;
+      }
+      ports.outputs.push_back(std::move(port));
+    }
+  }
+
+  Status prepare(Item& item, std::span<const PadRule> rules, Prepared& prepared) const {
+    for (std::size_t i = 0; i < item.inputs().size(); ++i) {
+      const Tensor& tensor = item.inputs()[i].get<Tensor>();
+      Shape shape = tensor.shape();
+      prepared.real.push_back(shape);
+      for (const PaddedAxis& padded : padded_) {
+        if (padded.input != i || padded.axis >= shape.rank()) continue;
+        const PadRule& rule = rules[padded.rule];
+        const std::optional<std::int64_t> bucket = rule.bucket(shape[padded.axis]);
+        if (!bucket) {
+          return invalid("infer.pad", "axis " + rule.axis + " is " +
+                                          std::to_string(shape[padded.axis]) +
+                                          ", more than the largest bucket of batch.pad");
+        }
+        shape[padded.axis] = *bucket;
+      }
+      if (shape == tensor.shape()) {
+        prepared.inputs.push_back(tensor);
+        continue;
+      }
+      Result<Tensor> padded = item.allocate_tensor(tensor.dtype(), shape);
+      if (!padded) return padded.status();
+      std::memset(padded->raw(), 0, padded->size_bytes());
+      copy_common(tensor.raw(), tensor.shape().dims(), padded->raw(), shape.dims(),
+                  size_of(tensor.dtype()));
+      prepared.inputs.push_back(std::move(*padded));
+      prepared.is_padded = true;
+    }
+    return Status::ok();
+  }
+
+  Status run_alone(Context& ctx, Item& item, const Prepared& prepared) {
+    Worker& worker = workers_[ctx.worker()];
+    std::vector<Tensor> inputs;
+    for (const Tensor& tensor : prepared.inputs)
+      inputs.push_back(tensor.reshaped(with_batch(tensor.shape(), 1)));
+    Result<std::vector<Tensor>> results = worker.session->run(inputs, item.budget());
+    if (!results) return results.status();
+    return emit_all(item, worker, prepared, *results, 0);
+  }
+
+  // A model whose batch is fixed gets that many items; those that are missing are zeros.
+  void run_together(Context& ctx, std::span<Item> items, std::span<const Prepared> prepared,
+                    std::span<const std::size_t> order, std::vector<Status>& statuses) {
+    Worker& worker = workers_[ctx.worker()];
+    std::vector<bool> done(items.size(), false);
+    for (const std::size_t first : order) {
+      if (done[first]) continue;
+      std::vector<std::size_t> group;
+      for (const std::size_t i : order) {
+        const auto same_shape = [](const Tensor& a, const Tensor& b) {
+          return a.shape() == b.shape();
+        };
+        const bool fits =
+            !done[i] && std::ranges::equal(prepared[i].inputs, prepared[first].inputs, same_shape);
+        if (fits && static_cast<std::int64_t>(group.size()) < fixed_batch_) group.push_back(i);
+      }
+      for (const std::size_t i : group) done[i] = true;
+      const Result<std::vector<Tensor>> results = run_group(worker, items[first], prepared, group);
+      for (std::size_t row = 0; row < group.size(); ++row) {
+        const std::size_t i = group[row];
+        statuses[i] = results ? emit_all(items[i], worker, prepared[i], *results,
+                                         static_cast<std::int64_t>(row))
+                              : results.status();
+      }
+    }
+  }
+
+  Result<std::vector<Tensor>> run_group(Worker& worker, Item& payer,
+                                        std::span<const Prepared> prepared,
+                                        std::span<const std::size_t> group) {
+    std::vector<Tensor> inputs;
+    for (std::size_t input = 0; input < model_->inputs().size(); ++input) {
+      const Tensor& like = prepared[group.front()].inputs[input];
+      Result<Tensor> stacked =
+          payer.allocate_tensor(like.dtype(), with_batch(like.shape(), fixed_batch_));
+      if (!stacked) return stacked.status();
+      std::memset(stacked->raw(), 0, stacked->size_bytes());
+      for (std::size_t row = 0; row < group.size(); ++row) {
+        std::memcpy(stacked->raw() + row * like.size_bytes(),
+                    prepared[group[row]].inputs[input].raw(), like.size_bytes());
+      }
+      inputs.push_back(std::move(*stacked));
+    }
+    return worker.session->run(inputs, payer.budget());
+  }
+
+  // One item's row of each output, cut back to what its real size gives.
+  Status emit_all(Item& item, Worker& worker, const Prepared& prepared,
+                  std::span<const Tensor> results, std::int64_t row) {
+    const std::vector<Shape>* real = nullptr;
+    if (prepared.is_padded) {
+      Result<const std::vector<Shape>*> shapes = real_shapes(worker, prepared.real);
+      if (!shapes) return shapes.status();
+      real = *shapes;
+    }
+    for (std::size_t output = 0; output < results.size(); ++output) {
+      const Tensor& batch = results[output];
+      const bool has_batch = batch.shape().rank() > 0 && row < batch.shape()[0];
+      Tensor whole = has_batch ? batch.row(row) : batch;
+      if (real != nullptr) {
+        const Shape& shape = (*real)[output];
+        Result<Tensor> part = cut(whole, Shape(shape.dims().subspan(1)), item.budget());
+        if (!part) return part.status();
+        whole = std::move(*part);
+      }
+      item.emit(output, PayloadRef::make(std::move(whole)));
+    }
+    return Status::ok();
+  }
+
+  Result<const std::vector<Shape>*> real_shapes(Worker& worker, std::span<const Shape> real) const {
+    constexpr std::size_t kKept = 1024;  // sizes remembered; then it begins anew
+    std::vector<std::int64_t> key;
+    for (const Shape& shape : real) key.insert(key.end(), shape.begin(), shape.end());
+    if (const auto found = worker.shapes.find(key); found != worker.shapes.end())
+      return &found->second;
+    std::vector<Shape> inputs;
+    for (const Shape& shape : real)
+      inputs.push_back(with_batch(shape, std::max<std::int64_t>(1, fixed_batch_)));
+    Result<std::vector<Shape>> shapes = model_->output_shapes(inputs);
+    if (!shapes) return shapes.status();
+    if (worker.shapes.size() >= kKept) worker.shapes.clear();
+    return &worker.shapes.emplace(std::move(key), std::move(*shapes)).first->second;
+  }
+
+  std::shared_ptr<const Model> model_;
+  std::vector<Worker> workers_;
+  std::vector<PaddedAxis> padded_;
+  std::int64_t fixed_batch_ = 0;  // 0 or 1: any, one by one
+};
+
+[[maybe_unused]] const bool kRegistered = register_node<Infer>();
+
+}  // namespace
+}  // namespace sluice
