@@ -4,11 +4,11 @@
 #include "sluice/core/status.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 // JPEG and PNG as bytes in memory, through libjpeg-turbo and libpng. Threads: all functions may be
 // called at once.
@@ -38,10 +38,14 @@ Result<Image> decode_image(std::span<const std::byte> data, const DecodeOptions&
 Result<Image> decode_jpeg(std::span<const std::byte> data, const DecodeOptions& options);
 Result<Image> decode_png(std::span<const std::byte> data, const DecodeOptions& options);
 
-// The whole file. `compression`: zlib's 0..9.
-// Errors: image.encode.
-Result<std::vector<std::uint8_t>> encode_png(const Image& image, int compression);
-// `quality`: 1..100. An alpha channel is dropped. Errors: image.encode.
-Result<std::vector<std::uint8_t>> encode_jpeg(const Image& image, int quality);
+// Takes the next bytes of a file; false: it cannot, and the encoder gives up. Must not throw.
+using ByteSink = std::function<bool(std::span<const std::uint8_t>)>;
+
+// Both give the file's bytes to `sink` as they come, so that memory does not grow with the picture.
+// Errors: image.encode, also when the sink gave up; the caller knows why it did.
+// `compression`: zlib's 0..9.
+Status encode_png(const Image& image, int compression, const ByteSink& sink);
+// `quality`: 1..100. An alpha channel is dropped.
+Status encode_jpeg(const Image& image, int quality, const ByteSink& sink);
 
 }  // namespace sluice

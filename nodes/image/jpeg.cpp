@@ -6,6 +6,7 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 // After jpeglib.h, which it needs.
 #include <jerror.h>
 
@@ -265,23 +266,57 @@ class JpegDecoder {
   int rows_read_ = 0;
 };
 
-// Compresses into memory that libjpeg allocates with malloc.
+// Where libjpeg puts compressed bytes: a block at a time, given to the sink when it is full.
+struct Destination {
+  static constexpr std::size_t kBlockBytes = 64u << 10;
+
+  jpeg_destination_mgr base;  // first, so that libjpeg's pointer to it is one to this
+  const ByteSink* sink;
+  std::uint8_t block[kBlockBytes];
+
+  static Destination& of(j_compress_ptr info) {
+    return *reinterpret_cast<Destination*>(info->dest);
+  }
+  static void begin(j_compress_ptr info) {
+    Destination& self = of(info);
+    self.base.next_output_byte = self.block;
+    self.base.free_in_buffer = kBlockBytes;
+  }
+  // Called only when the block is full, whatever free_in_buffer says.
+  static boolean hand_on(j_compress_ptr info) {
+    give(info, kBlockBytes);
+    begin(info);
+    return TRUE;
+  }
+  static void end(j_compress_ptr info) { give(info, kBlockBytes - of(info).base.free_in_buffer); }
+
+ private:
+  static void give(j_compress_ptr info, std::size_t size) {
+    Destination& self = of(info);
+    if ((*self.sink)({self.block, size})) return;
+    info->err->msg_code = JERR_FILE_WRITE;
+    on_error(reinterpret_cast<j_common_ptr>(info));
+  }
+};
+
 class JpegEncoder {
  public:
-  JpegEncoder() = default;
+  explicit JpegEncoder(const ByteSink& sink) {
+    destination_.sink = &sink;
+    destination_.base.init_destination = Destination::begin;
+    destination_.base.empty_output_buffer = Destination::hand_on;
+    destination_.base.term_destination = Destination::end;
+  }
   JpegEncoder(const JpegEncoder&) = delete;
   JpegEncoder& operator=(const JpegEncoder&) = delete;
-  ~JpegEncoder() {
-    jpeg_destroy_compress(&info_);
-    std::free(data_);
-  }
+  ~JpegEncoder() { jpeg_destroy_compress(&info_); }
 
   bool encode(const Image& image, int quality) {
     install(errors_);
     info_.err = &errors_.base;
     if (setjmp(errors_.jump) != 0) return false;
     jpeg_create_compress(&info_);
-    jpeg_mem_dest(&info_, &data_, &size_);
+    info_.dest = &destination_.base;
     info_.image_width = static_cast<JDIMENSION>(image.width());
     info_.image_height = static_cast<JDIMENSION>(image.height());
     info_.input_components = image.channels();
@@ -299,14 +334,12 @@ class JpegEncoder {
     return true;
   }
 
-  std::vector<std::uint8_t> bytes() const { return {data_, data_ + size_}; }
   const char* message() const { return errors_.message; }
 
  private:
   ErrorState errors_{};
   jpeg_compress_struct info_{};
-  unsigned char* data_ = nullptr;
-  unsigned long size_ = 0;
+  Destination destination_{};
 };
 
 }  // namespace
@@ -318,13 +351,11 @@ Result<Image> decode_jpeg(std::span<const std::byte> data, const DecodeOptions& 
   return apply_orientation(*image, decoder.orientation(), options.budget);
 }
 
-Result<std::vector<std::uint8_t>> encode_jpeg(const Image& image, int quality) {
-  JpegEncoder encoder;
-  if (!encoder.encode(image, quality)) {
-    return invalid("image.encode",
-                   std::string("cannot write this picture as JPEG: ") + encoder.message());
-  }
-  return encoder.bytes();
+Status encode_jpeg(const Image& image, int quality, const ByteSink& sink) {
+  JpegEncoder encoder(sink);
+  if (encoder.encode(image, quality)) return Status::ok();
+  return invalid("image.encode",
+                 std::string("cannot write this picture as JPEG: ") + encoder.message());
 }
 
 }  // namespace sluice

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 namespace sluice {
 namespace {
@@ -11,6 +12,7 @@ namespace {
 constexpr png_uint_32 kMaxSide = 1'000'000;
 constexpr png_alloc_size_t kMaxChunkBytes = 8u << 20;  // of a chunk that is not pixels
 constexpr int kMaxCachedChunks = 128;
+constexpr std::size_t kOutputBytes = 64u << 10;  // of compressed pixels, handed on at once
 
 // libpng reports errors by a callback that must not return and is left by longjmp: functions that
 // call setjmp hold no object with a destructor.
@@ -145,7 +147,7 @@ class PngDecoder {
 
 class PngEncoder {
  public:
-  PngEncoder() = default;
+  explicit PngEncoder(const ByteSink& sink) : sink_(sink) {}
   PngEncoder(const PngEncoder&) = delete;
   PngEncoder& operator=(const PngEncoder&) = delete;
   ~PngEncoder() { png_destroy_write_struct(&png_, &info_); }
@@ -154,7 +156,6 @@ class PngEncoder {
     png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, this, on_error, on_warning);
     info_ = png_ ? png_create_info_struct(png_) : nullptr;
     if (!info_) return false;
-    bytes_.reserve(image.size_bytes() / 8);
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_set_write_fn(png_, this, on_write, on_flush);
     const int colour = image.channels() == 1   ? PNG_COLOR_TYPE_GRAY
@@ -164,6 +165,7 @@ class PngEncoder {
                  static_cast<png_uint_32>(image.height()), 8, colour, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_compression_level(png_, compression);
+    png_set_compression_buffer_size(png_, kOutputBytes);
     // One cheap filter at the fast levels; trying all of them costs more than it saves there.
     if (compression <= 3) png_set_filter(png_, PNG_FILTER_TYPE_BASE, PNG_FILTER_UP);
     png_write_info(png_, info_);
@@ -172,7 +174,6 @@ class PngEncoder {
     return true;
   }
 
-  std::vector<std::uint8_t> take() { return std::move(bytes_); }
   const char* message() const { return message_; }
 
  private:
@@ -184,13 +185,13 @@ class PngEncoder {
   static void on_warning(png_structp, png_const_charp) {}
   static void on_write(png_structp png, png_bytep data, std::size_t size) {
     auto* self = static_cast<PngEncoder*>(png_get_io_ptr(png));
-    self->bytes_.insert(self->bytes_.end(), data, data + size);
+    if (!self->sink_({data, size})) png_error(png, "the bytes cannot be stored");
   }
   static void on_flush(png_structp) {}
 
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
-  std::vector<std::uint8_t> bytes_;
+  const ByteSink& sink_;
   char message_[128] = "no memory";
 };
 
@@ -200,13 +201,11 @@ Result<Image> decode_png(std::span<const std::byte> data, const DecodeOptions& o
   return PngDecoder(data, options).decode();
 }
 
-Result<std::vector<std::uint8_t>> encode_png(const Image& image, int compression) {
-  PngEncoder encoder;
-  if (!encoder.encode(image, compression)) {
-    return invalid("image.encode",
-                   std::string("cannot write this picture as PNG: ") + encoder.message());
-  }
-  return encoder.take();
+Status encode_png(const Image& image, int compression, const ByteSink& sink) {
+  PngEncoder encoder(sink);
+  if (encoder.encode(image, compression)) return Status::ok();
+  return invalid("image.encode",
+                 std::string("cannot write this picture as PNG: ") + encoder.message());
 }
 
 }  // namespace sluice
