@@ -18,6 +18,16 @@ constexpr int kMargin = 4;
 // OpenCV counts positions in the picture with 16 bits.
 constexpr int kMaxSide = 32000;
 
+// In square pixels, whichever way round the corners go; of corners on one line, 0.
+float area_of(const std::array<Point, 4>& corners) {
+  const auto cross = [](const Point& from, const Point& a, const Point& b) {
+    return (a.x - from.x) * (b.y - from.y) - (a.y - from.y) * (b.x - from.x);
+  };
+  return std::abs(cross(corners[0], corners[1], corners[2]) +
+                  cross(corners[0], corners[2], corners[3])) /
+         2;
+}
+
 float distance(const Point& a, const Point& b) { return std::hypot(a.x - b.x, a.y - b.y); }
 
 class CropQuad final : public Node {
@@ -42,7 +52,9 @@ class CropQuad final : public Node {
           .notes(
               "Perspective is taken out; pixels between pixels are interpolated by a cubic. Parts "
               "beyond the edge repeat it. Related: ocr.boxes, split, image.to_tensor.")
-          .rejects("image.crop_size", "the region has no area, or a side of more than 32000 pixels")
+          .rejects("image.crop_size",
+                   "the region has no area, lies beyond the picture, or has a side of more than "
+                   "32000 pixels")
           .example(R"(nodes:
   box:  { type: split, from: boxes }
   crop: { type: image.crop_quad, from: { image: page, quad: box } }
@@ -63,10 +75,12 @@ class CropQuad final : public Node {
     const float wide = std::max(distance(corners[0], corners[1]), distance(corners[2], corners[3]));
     const float high = std::max(distance(corners[0], corners[3]), distance(corners[1], corners[2]));
     const cv::Rect part = surroundings(page, corners);
-    if (wide < 1 || high < 1 || std::max(wide, high) > kMaxSide || part.empty() ||
+    if (part.empty()) return invalid("image.crop_size", "the region lies beyond the picture");
+    if (wide < 1 || high < 1 || area_of(corners) < 1 || std::max(wide, high) > kMaxSide ||
         std::max(part.width, part.height) > kMaxSide) {
       return invalid("image.crop_size", "the region is " + std::to_string(wide) + " x " +
-                                            std::to_string(high) + " pixels");
+                                            std::to_string(high) + " pixels, " +
+                                            std::to_string(area_of(corners)) + " in area");
     }
     const int width = static_cast<int>(wide);
     const int height = static_cast<int>(high);

@@ -12,6 +12,7 @@ namespace {
 constexpr png_uint_32 kMaxSide = 1'000'000;
 constexpr png_alloc_size_t kMaxChunkBytes = 8u << 20;  // of a chunk that is not pixels
 constexpr int kMaxCachedChunks = 128;
+constexpr std::size_t kSmallInputBytes = 128;
 constexpr std::size_t kOutputBytes = 64u << 10;  // of compressed pixels, handed on at once
 
 // libpng reports errors by a callback that must not return and is left by longjmp: functions that
@@ -56,6 +57,8 @@ class PngDecoder {
     png_set_chunk_malloc_max(png_, kMaxChunkBytes);
     png_set_chunk_cache_max(png_, kMaxCachedChunks);
     png_set_read_fn(png_, this, on_read);
+    // libpng decodes nothing of a block of the file that is not whole.
+    if (options_.keep_damaged) png_set_compression_buffer_size(png_, kSmallInputBytes);
     png_read_info(png_, info_);
     width_ = png_get_image_width(png_, info_);
     height_ = png_get_image_height(png_, info_);
@@ -86,8 +89,8 @@ class PngDecoder {
     if (options_.channels == 4) {
       png_set_add_alpha(png_, 0xFF, PNG_FILLER_AFTER);
     } else if (has_alpha) {
-      png_color_16 white{0, 255, 255, 255, 255};
-      if (png_get_bit_depth(png_, info_) == 16) white = {0, 65535, 65535, 65535, 65535};
+      // Of 8 bits for every file: libpng scales 16 bits down before it lays colours on each other.
+      constexpr png_color_16 white{0, 255, 255, 255, 255};
       png_set_background_fixed(png_, &white, PNG_BACKGROUND_GAMMA_SCREEN, 0, PNG_FP_1);
     }
     png_set_interlace_handling(png_);
