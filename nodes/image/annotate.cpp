@@ -24,6 +24,9 @@ struct Pen {
   int thickness;
 };
 
+// OpenCV's smooth lines come out a good pixel wider than it is told.
+int opencv_thickness(const Pen& pen) { return std::max(1, pen.thickness - 1); }
+
 // The part of an edge that can be seen, or nothing. OpenCV counts positions in 32 bits and a quad
 // may lie anywhere.
 void draw_edge(cv::Mat& picture, const Point& from, const Point& to, const Pen& pen) {
@@ -43,7 +46,7 @@ void draw_edge(cv::Mat& picture, const Point& from, const Point& to, const Pen& 
   const auto drawn_at = [&](const cv::Point2l& p) {
     return cv::Point(static_cast<int>(p.x - margin), static_cast<int>(p.y - margin));
   };
-  cv::line(picture, drawn_at(a), drawn_at(b), pen.colour, pen.thickness, cv::LINE_AA,
+  cv::line(picture, drawn_at(a), drawn_at(b), pen.colour, opencv_thickness(pen), cv::LINE_AA,
            kFractionBits);
 }
 
