@@ -40,12 +40,15 @@ class ValueBuilder final : public nlohmann::json_sax<nlohmann::json> {
   bool end_array() override { return close(); }
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
-    // The library's text begins with its own number and place: "[json.exception...] parse error at
-    // ...: ".
-    const std::string text = error.what();
+    // The library's text begins with its own number and place, "[json.exception...] parse error at
+    // ...: ", and ends with all that it read of a string, however long.
+    std::string text = error.what();
     const std::size_t begin = text.find(": ");
-    message_ = "at byte " + std::to_string(position) + ": " +
-               (begin == std::string::npos ? text : text.substr(begin + 2));
+    if (begin != std::string::npos) text.erase(0, begin + 2);
+    if (const std::size_t end = text.find("; last read: "); end != std::string::npos) {
+      text.erase(end);
+    }
+    message_ = "at byte " + std::to_string(position) + ": " + text;
     return false;
   }
 
@@ -103,7 +106,9 @@ class JsonlRead final : public Node {
       Option<Path>("path", "the file, one JSON value a line; relative to the pipeline's file")
           .required("./questions.jsonl");
   inline static const Option<ByteSize> max_line =
-      Option<ByteSize>("max_line", "a longer line is rejected").or_default({16ull << 20});
+      Option<ByteSize>("max_line", "a longer line is rejected")
+          .or_default({16ull << 20})
+          .range(1, 1ull << 30);
   inline static const Spec kSpec =
       Spec("jsonl.read", "Gives the records of a JSON Lines file.")
           .ports(out)

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <limits>
 
 namespace sluice {
 namespace {
@@ -20,13 +21,14 @@ struct Best {
   float value = 0;
 };
 
-// The first of the largest values. Looks for the largest a block at a time, which is vector code,
+// The first of the largest values, of which NaN is none; place 0 where there is nothing larger than
+// minus infinity. Looks for the largest a block at a time, which is vector code,
 // and for its place only in the block that held it: a step has tens of thousands of classes.
 Best find_largest(const float* values, std::size_t count) {
   constexpr std::size_t kLanes = 16;
   constexpr std::size_t kBlock = 1024;
-  Best best{0, values[0]};
-  std::size_t block_of_best = 0;
+  Best best{0, -std::numeric_limits<float>::infinity()};
+  std::size_t block_of_best = count;
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
     const std::size_t end = std::min(begin + kBlock, count);
     float lanes[kLanes];
@@ -43,10 +45,11 @@ Best find_largest(const float* values, std::size_t count) {
       block_of_best = begin;
     }
   }
+  if (block_of_best == count) return best;
   const float* block = values + block_of_best;
   const float* block_end = values + std::min(block_of_best + kBlock, count);
   best.place = static_cast<std::size_t>(std::find(block, block_end, best.value) - values);
-  return best.place < count ? best : Best{0, values[0]};  // not a number at all
+  return best;
 }
 
 // One entry a line, the last one with or without a line end.

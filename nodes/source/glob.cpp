@@ -113,8 +113,9 @@ struct Glob::Walk {
   Want want;
   Matches matches;
   std::set<std::string> seen;
+  std::set<std::string> listed;  // folders; `**` reads one again for what may follow it
 
-  bool done() const { return want == Want::kFirst && !seen.empty(); }
+  bool done() const { return want == Want::kFirst && !matches.paths.empty(); }
 
   // `level` is the first pattern that `folder` has not used up.
   void enter(const std::string& folder, const std::vector<std::string>& names, std::size_t level) {
@@ -138,16 +139,18 @@ struct Glob::Walk {
   void list(const std::string& folder, const std::vector<std::string>& names, std::size_t level) {
     const bool last = level + 1 == names.size();
     const std::string& pattern = names[level];
+    const bool is_new = listed.insert(folder).second;
     std::error_code error;
     fs::directory_iterator entries(folder.empty() ? "." : folder, error);
     if (error) {
       // A literal part that is not there, or is no folder, simply matches nothing.
-      if (error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
+      if (is_new && error != std::errc::no_such_file_or_directory &&
+          error != std::errc::not_a_directory) {
         matches.unreadable.push_back((folder.empty() ? "." : folder) + ": " + error.message());
       }
       return;
     }
-    ++matches.folders;
+    if (is_new) ++matches.folders;
     for (; !error && entries != fs::directory_iterator() && !done(); entries.increment(error)) {
       const std::string name = entries->path().filename().string();
       std::error_code ignored;
@@ -172,9 +175,9 @@ struct Glob::Walk {
 
   void consider(const std::string& path) {
     struct stat status {};
-    if (::stat(path.c_str(), &status) != 0) return;
+    if (::stat(path.c_str(), &status) != 0 || !seen.insert(path).second) return;
     if (S_ISREG(status.st_mode)) {
-      if (seen.insert(path).second) matches.paths.push_back(path);
+      matches.paths.push_back(path);
     } else if (!S_ISDIR(status.st_mode)) {
       matches.skipped.push_back(path);
     }
@@ -208,7 +211,7 @@ Result<Glob> Glob::parse(std::string_view pattern) {
 }
 
 Glob::Matches Glob::find(Want want) const {
-  Walk walk{want, {}, {}};
+  Walk walk{want, {}, {}, {}};
   for (const Alternative& alternative : alternatives_) {
     walk.enter(alternative.root, alternative.names, 0);
   }
