@@ -50,21 +50,27 @@ void draw_edge(cv::Mat& picture, const Point& from, const Point& to, const Pen& 
            kFractionBits);
 }
 
-// Above the first corner where there is room, else below it.
-void draw_number(cv::Mat& picture, std::size_t number, const Point& corner, const Pen& pen) {
+// Beside the outline, where it covers least text: left of it, or right of it where that is outside
+// of the picture.
+void draw_number(cv::Mat& picture, std::size_t number, const Quad& quad, const Pen& pen) {
   const std::string text = std::to_string(number);
-  const double scale = 0.3 + 0.2 * pen.thickness;
+  const double scale = 0.25 + 0.15 * pen.thickness;
   const int stroke = std::max(1, pen.thickness / 2);
   int baseline = 0;
   const cv::Size size = cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX, scale, stroke, &baseline);
-  const auto whole = [](float v, int most) {
-    return static_cast<int>(std::clamp(v, 0.0F, static_cast<float>(std::max(0, most))));
+  const auto [left, right] = std::ranges::minmax(quad.corners, {}, &Point::x);
+  const auto [top, bottom] = std::ranges::minmax(quad.corners, {}, &Point::y);
+  const auto whole = [](float v, int low, int high) {
+    return static_cast<int>(
+        std::clamp(v, static_cast<float>(low), static_cast<float>(std::max(low, high))));
   };
-  const int x = whole(corner.x, picture.cols - size.width);
-  int y = whole(corner.y, picture.rows) - pen.thickness - 1;
-  if (y < size.height) y = std::min(y + 2 * pen.thickness + 2 + size.height, picture.rows - 1);
-  cv::putText(picture, text, {x, y}, cv::FONT_HERSHEY_SIMPLEX, scale, pen.colour, stroke,
-              cv::LINE_AA);
+  const auto gap = static_cast<float>(2 * pen.thickness + size.width);
+  const float beside =
+      left.x >= gap ? left.x - gap : right.x + static_cast<float>(2 * pen.thickness);
+  const float middle = top.y / 2 + bottom.y / 2 + static_cast<float>(size.height) / 2;
+  const cv::Point at(whole(beside, 0, picture.cols - size.width),
+                     whole(middle, size.height, picture.rows - 1));
+  cv::putText(picture, text, at, cv::FONT_HERSHEY_SIMPLEX, scale, pen.colour, stroke, cv::LINE_AA);
 }
 
 class Annotate final : public Node {
@@ -144,7 +150,7 @@ class Annotate final : public Node {
         draw_edge(picture, corners[k], corners[(k + 1) % corners.size()], pen);
       }
       if (ctx.option(number)) {
-        draw_number(picture, i < first_line ? i : i - first_line, corners[0], pen);
+        draw_number(picture, i < first_line ? i : i - first_line, *quads[i], pen);
       }
     }
     ctx.emit(out, std::move(*drawn));

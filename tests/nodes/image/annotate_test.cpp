@@ -159,22 +159,24 @@ TEST(ImageAnnotate, DrawsOnAPictureOfOnePixel) {
   EXPECT_EQ(drawn.width(), 1);
 }
 
-TEST(ImageAnnotate, WritesThePlaceInTheListWhenAsked) {
-  const auto quads = boxes_of({upright(10, 60, 90, 90)});
-  const Image plain = annotated(flat_image(100, 100, 3, 0), {{"boxes", quads}}, kThinRed);
-  OptionList numbered = kThinRed;
-  numbered.emplace_back("number", true);
-  const Image with_number = annotated(flat_image(100, 100, 3, 0), {{"boxes", quads}}, numbered);
-
-  const auto red_above = [](const Image& image) {
+TEST(ImageAnnotate, WritesThePlaceInTheListBesideTheOutline) {
+  const auto quads = boxes_of({upright(40, 60, 90, 80), upright(2, 10, 50, 30)});
+  const auto red_in = [&](const Image& image, int x0, int y0, int x1, int y1) {
     int red = 0;
-    for (int y = 30; y < 58; ++y) {
-      for (int x = 0; x < 40; ++x) red += pixel(image, x, y, 0) > 60 ? 1 : 0;
+    for (int y = y0; y < y1; ++y) {
+      for (int x = x0; x < x1; ++x) red += pixel(image, x, y, 0) > 60 ? 1 : 0;
     }
     return red;
   };
-  EXPECT_EQ(red_above(plain), 0);
-  EXPECT_GT(red_above(with_number), 10);
+  OptionList numbered = kThinRed;
+  numbered.emplace_back("number", true);
+  const Image plain = annotated(flat_image(100, 100, 3, 0), {{"boxes", quads}}, kThinRed);
+  const Image with_numbers = annotated(flat_image(100, 100, 3, 0), {{"boxes", quads}}, numbered);
+
+  EXPECT_EQ(red_in(plain, 25, 60, 38, 80), 0);
+  EXPECT_GT(red_in(with_numbers, 25, 60, 38, 80), 10) << "left, where there is room";
+  EXPECT_EQ(red_in(plain, 53, 10, 70, 30), 0);
+  EXPECT_GT(red_in(with_numbers, 53, 10, 70, 30), 5) << "else right";
 }
 
 TEST(ImageAnnotate, RejectsACornerThatIsNoNumber) {
