@@ -86,8 +86,9 @@ class Backend {
   virtual Status available() const = 0;
   // For `sluice doctor`.
   virtual std::vector<BackendFact> facts() const { return {}; }
-  // Errors: model.missing, model.truncated, model.invalid, model.unsupported (which names every
-  // operator that is missing and where it stands in the model).
+  // Errors: model.missing, model.truncated, model.invalid, model.output (one that is asked for and
+  // not there), model.precision (one that this backend does not compute in), model.unsupported
+  // (which names every operator that is missing and where it stands in the model).
   virtual Result<std::shared_ptr<const Model>> load(const std::string& path,
                                                     const ModelOptions& options) const = 0;
 };

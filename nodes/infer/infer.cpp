@@ -225,11 +225,17 @@ class Infer final : public Node {
     } else if (failure.code() == Code::kUnavailable || failure.reason() == "model.backend") {
       plan.option_problem(backend, "SL0507", failure.message(), "sluice doctor lists the backends");
     } else if (failure.code() == Code::kNotFound) {
-      plan.option_problem(model, "SL0501", failure.message());
+      plan.option_problem(model, "SL0501", failure.message(),
+                          "a path is relative to the pipeline's file");
     } else if (failure.code() == Code::kUnsupported) {
-      plan.option_problem(model, "SL0503", failure.message());
+      plan.option_problem(model, "SL0503", failure.message(),
+                          "export the model with operators that `native` knows, or cut it before "
+                          "them with `outputs:`");
     } else {
-      plan.option_problem(model, "SL0502", failure.message());
+      plan.option_problem(model, "SL0502", failure.message(),
+                          failure.reason() == "model.truncated"
+                              ? "copy or download it again, and compare its size"
+                              : "`model:` takes an ONNX file");
     }
   }
 

@@ -6,8 +6,10 @@
 #include "sluice/nodes/infer/graph/tensor_data.h"
 
 #include <algorithm>
+#include <numeric>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 namespace sluice::graph {
 namespace {
@@ -49,6 +51,21 @@ ModelPort port_of(const proto::ValueInfo& info, DType dtype) {
     port.dims.push_back(std::move(dim));
   }
   return port;
+}
+
+// How many letters have to be put in, taken out or changed to make one name of the other.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, diagonal + 1, row[j] + 1});
+    }
+  }
+  return row.back();
 }
 
 // Builds the graph out of one decoded file.
@@ -96,10 +113,19 @@ class Importer {
 
   Status no_such_output(const std::string& name) const {
     std::string known;
+    std::string_view nearest;
+    std::size_t least = name.size() / 3 + 1;  // more changes than that are another name
     for (const proto::ValueInfo& info : proto_.outputs) {
       known += (known.empty() ? "" : ", ") + std::string(info.name);
+      const std::size_t changes = edit_distance(name, info.name);
+      if (changes > least) continue;
+      least = changes;
+      nearest = info.name;
     }
-    return invalid("model.invalid", "it has no output '" + name + "'; its outputs are: " + known);
+    const std::string question =
+        nearest.empty() ? "" : " (did you mean '" + std::string(nearest) + "'?)";
+    return invalid("model.output",
+                   "it has no output '" + name + "'" + question + "; its outputs are: " + known);
   }
 
   // Marks what the chosen outputs depend on. Nodes stand in order, so one walk back is enough.

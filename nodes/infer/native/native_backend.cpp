@@ -13,10 +13,7 @@ class NativeBackend final : public Backend {
   Result<std::shared_ptr<const Model>> load(const std::string& path,
                                             const ModelOptions& options) const override {
     if (options.precision == Precision::kBf16) {
-      return unsupported("model.unsupported",
-                         "cannot load " + path +
-                             ": the native engine computes in fp32; ask for precision fp32 or "
-                             "bf16_if_available");
+      return unsupported("model.precision", "the native engine computes in fp32, not in bf16");
     }
     Result<graph::Graph> graph = graph::import_onnx(path, {options.outputs});
     if (!graph) return graph.status();

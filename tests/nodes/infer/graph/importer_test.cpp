@@ -80,7 +80,15 @@ TEST(Importer, LooksOnlyAtWhatTheChosenOutputsNeed) {
   const auto graph = import_onnx(path, {{"y"}});
   ASSERT_THAT(graph, IsOk());
   EXPECT_EQ(graph->nodes.size(), 1u);
-  EXPECT_THAT(import_onnx(path, {{"w"}}), FailsWith("model.invalid", "its outputs are: y, z"));
+  EXPECT_THAT(import_onnx(path, {{"w"}}), FailsWith("model.output", "its outputs are: y, z"));
+}
+
+TEST(Importer, SuggestsTheOutputThatIsNearest) {
+  const std::string path =
+      relu_model().node("Relu", {"y"}, {"scores"}).output("scores").save("near.onnx");
+
+  EXPECT_THAT(import_onnx(path, {{"score"}}), FailsWith("model.output", "mean 'scores'?"));
+  EXPECT_THAT(import_onnx(path, {{"boxes"}}), FailsWith("model.output", "'boxes'; its"));
 }
 
 TEST(Importer, RefusesANodeThatReadsWhatNothingMakes) {
@@ -120,7 +128,8 @@ TEST(Importer, RefusesExternalDataOutsideTheModelsFolder) {
                            .output("y")
                            .save("outside.onnx"));
   };
-  const std::string link = ::testing::TempDir() + "link.bin";
+  const std::string model = relu_model().save("beside_the_link.onnx");
+  const auto link = std::filesystem::path(model).replace_filename("link.bin");
   std::filesystem::remove(link);
   std::filesystem::create_symlink("/etc/hostname", link);
 

@@ -1,9 +1,10 @@
 #include "onnx_writer.h"
 
-#include <gtest/gtest.h>
+#include "tests/support/temp_folder.h"
+
 #include <protozero/pbf_writer.hpp>
 
-#include <fstream>
+#include <filesystem>
 
 namespace sluice::testing {
 namespace {
@@ -139,9 +140,11 @@ std::string OnnxWriter::bytes() const {
 std::string OnnxWriter::save(const std::string& name) const { return save_bytes(name, bytes()); }
 
 std::string save_bytes(const std::string& name, const std::string& bytes) {
-  const std::string path = ::testing::TempDir() + name;
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-  return path;
+  // One a process: tests run side by side, and shortening a file faults whoever has it mapped.
+  static const TempFolder folder;
+  // A new file, for the same reason: a model of this process may still live in the old one.
+  std::filesystem::remove(folder.path(name));
+  return folder.write(name, bytes);
 }
 
 }  // namespace sluice::testing

@@ -42,7 +42,7 @@ class OnnxWriter {
   OnnxWriter& metadata(const std::string& key, const std::string& value);
 
   std::string bytes() const;
-  // Writes the file beneath the test's temporary folder and returns its path.
+  // As save_bytes of bytes().
   std::string save(const std::string& name) const;
 
  private:
@@ -50,7 +50,8 @@ class OnnxWriter {
   std::string graph_, metadata_;
 };
 
-// A file of these bytes beneath the test's temporary folder.
+// Writes these bytes to a file in a folder of this process, in place of one of the same name, and
+// returns its path. What has the old file mapped keeps it.
 std::string save_bytes(const std::string& name, const std::string& bytes);
 
 }  // namespace sluice::testing
