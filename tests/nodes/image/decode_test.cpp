@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <random>
 
 namespace sluice {
 namespace {
@@ -74,6 +75,13 @@ TEST(ImageDecode, ReadsBitsAndPalettes) {
               ElementsAre(255, 0, 255, 0, 0, 0, 0, 255));
   EXPECT_THAT(pixels_of(decoded(png_file({2, 1, 8, 3, {1, 0}, {1, 2, 3, 4, 5, 6}}))),
               ElementsAre(4, 5, 6, 1, 2, 3));
+}
+
+TEST(ImageDecode, ReadsInterlacedPng) {
+  const Image original =
+      image_of(13, 11, 3, [](int x, int y, int c) { return 19 * x + 7 * y + 80 * c; });
+
+  EXPECT_EQ(pixels_of(decoded(testing::interlaced_png_file(original))), pixels_of(original));
 }
 
 TEST(ImageDecode, LaysWhatIsTransparentOnWhite) {
@@ -267,6 +275,27 @@ TEST(ImageDecode, RejectsContradictions) {
   EXPECT_THAT(decode(png).status, FailsWith("image.corrupt"));
   EXPECT_THAT(decode(odd_depth).status, FailsWith("image.corrupt"));
   EXPECT_THAT(decode(jpeg).status, FailsWith("image.corrupt"));
+}
+
+TEST(ImageDecode, HasAnAnswerToEveryDamage) {
+  const Image picture = image_of(40, 30, 3, [](int x, int y, int c) { return x * y + 50 * c; });
+  const std::vector<FileBytes> files{
+      jpeg_file(picture), jpeg_file(picture, {80, true, true, 6}),
+      testing::interlaced_png_file(picture),
+      png_file(
+          {4, 2, 8, 3, {0, 1, 2, 3, 3, 2, 1, 0}, {9, 9, 9, 8, 8, 8, 7, 7, 7, 6, 6, 6}, {0, 128}})};
+  std::mt19937 random(7);
+  for (int round = 0; round < 1200; ++round) {
+    FileBytes file = files[static_cast<std::size_t>(round) % files.size()];
+    for (unsigned flips = 1 + random() % 4; flips > 0; --flips) {
+      file[random() % file.size()] = static_cast<std::uint8_t>(random());
+    }
+    const auto run = decode(file, {{"damaged", round % 3 == 0 ? "keep" : "reject"}}, 64 << 20);
+
+    EXPECT_THAT(run.status.reason(), AnyOf("", "image.corrupt", "image.truncated",
+                                           "image.unsupported", "image.too_large", "memory.limit"))
+        << "round " << round;
+  }
 }
 
 TEST(ImageDecode, RejectsMorePixelsThanAllowedBeforeTakingMemory) {

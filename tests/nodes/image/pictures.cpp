@@ -34,13 +34,30 @@ FileBytes compressed(const FileBytes& data) {
   return packed;
 }
 
-FileBytes header_of(const PngContent& content) {
+// The row so many times, compressed a row at a time: the whole would not fit every test machine.
+FileBytes compressed_repeats(FileBytes row, std::uint32_t times) {
+  z_stream stream{};
+  deflateInit(&stream, Z_BEST_COMPRESSION);
+  FileBytes packed(1 << 20);
+  stream.next_out = packed.data();
+  stream.avail_out = static_cast<uInt>(packed.size());
+  for (std::uint32_t i = 0; i < times; ++i) {
+    stream.next_in = row.data();
+    stream.avail_in = static_cast<uInt>(row.size());
+    deflate(&stream, i + 1 == times ? Z_FINISH : Z_NO_FLUSH);
+  }
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return packed;
+}
+
+FileBytes header_of(const PngContent& content, std::uint8_t interlace = 0) {
   FileBytes file{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   FileBytes header;
   append_number(header, content.width);
   append_number(header, content.height);
   header.insert(header.end(), {static_cast<std::uint8_t>(content.depth),
-                               static_cast<std::uint8_t>(content.colour), 0, 0, 0});
+                               static_cast<std::uint8_t>(content.colour), 0, 0, interlace});
   append_chunk(file, "IHDR", header);
   return file;
 }
@@ -124,10 +141,35 @@ FileBytes png_file(const PngContent& content) {
   return file;
 }
 
+FileBytes interlaced_png_file(const Image& image) {
+  constexpr struct {
+    int x0, y0, dx, dy;
+  } kPasses[] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
+                 {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
+  FileBytes filtered;
+  for (const auto& pass : kPasses) {
+    for (int y = pass.y0; y < image.height(); y += pass.dy) {
+      if (pass.x0 >= image.width()) break;
+      filtered.push_back(0);
+      for (int x = pass.x0; x < image.width(); x += pass.dx) {
+        const std::uint8_t* pixel = image.row(y) + x * image.channels();
+        filtered.insert(filtered.end(), pixel, pixel + image.channels());
+      }
+    }
+  }
+  PngContent content;
+  content.width = static_cast<std::uint32_t>(image.width());
+  content.height = static_cast<std::uint32_t>(image.height());
+  content.colour = image.channels() == 1 ? 0 : image.channels() == 4 ? 6 : 2;
+  FileBytes file = header_of(content, 1);
+  append_chunk(file, "IDAT", compressed(filtered));
+  append_chunk(file, "IEND", {});
+  return file;
+}
+
 FileBytes blank_png_file(std::uint32_t width, std::uint32_t height) {
   FileBytes file = header_of({width, height});
-  append_chunk(file, "IDAT",
-               compressed(FileBytes((std::size_t{3} * width + 1) * std::size_t{height}, 0)));
+  append_chunk(file, "IDAT", compressed_repeats(FileBytes(std::size_t{3} * width + 1, 0), height));
   append_chunk(file, "IEND", {});
   return file;
 }

@@ -35,6 +35,8 @@ struct PngContent {
   FileBytes transparency = {};  // the tRNS chunk
 };
 FileBytes png_file(const PngContent& content);
+// In Adam7's order: seven passes, each finer than the one before.
+FileBytes interlaced_png_file(const Image& image);
 // A file that says this size and holds rows of nothing but zeros, compressed as far as zlib can.
 FileBytes blank_png_file(std::uint32_t width, std::uint32_t height);
 // A file that says this size and has next to nothing in it.
