@@ -179,7 +179,7 @@ void average_pool(const PoolParams& p, const float* input, float* output) {
 
 namespace {
 
-// Sixteen partial results keep the compiler free to use vectors, and a sum of many values accurate.
+// Sixteen partial results keep the compiler free to use vectors.
 template <class Op>
 float fold(std::int64_t n, const float* values, float start) {
   constexpr std::int64_t kLanes = 16;
@@ -196,12 +196,23 @@ float fold(std::int64_t n, const float* values, float start) {
   return result;
 }
 
+// The mean of a page of some million values must not lose the digits of the last of them: a partial
+// sum in float stays short, and the sum of those is in double.
+float mean(std::int64_t n, const float* values) {
+  constexpr std::int64_t kBlock = 4096;
+  double total = 0;
+  for (std::int64_t i = 0; i < n; i += kBlock) {
+    total += static_cast<double>(fold<Plus>(std::min(kBlock, n - i), values + i, 0.0f));
+  }
+  return static_cast<float>(total / static_cast<double>(n));
+}
+
 }  // namespace
 
 void global_average_pool(std::int64_t planes, std::int64_t area, const float* input,
                          float* output) {
   for (std::int64_t plane = 0; plane < planes; ++plane) {
-    output[plane] = fold<Plus>(area, input + plane * area, 0.0f) / static_cast<float>(area);
+    output[plane] = mean(area, input + plane * area);
   }
 }
 

@@ -106,5 +106,14 @@ TEST(Pool, TakesWholePlanes) {
   EXPECT_TRUE(near(largest, expected_largest));
 }
 
+TEST(Pool, KeepsTheDigitsOfAMeanOverAWholePage) {
+  const std::vector<float> page(4'000'000, 0.1f);
+  float mean = 0;
+
+  global_average_pool(1, 4'000'000, page.data(), &mean);
+
+  EXPECT_FLOAT_EQ(mean, 0.1f);
+}
+
 }  // namespace
 }  // namespace sluice::kernels
