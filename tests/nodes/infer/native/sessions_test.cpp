@@ -1,0 +1,112 @@
+#include "sluice/core/model.h"
+
+#include "tests/nodes/infer/graph/onnx_writer.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/tensors.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+// Many sessions of one model, side by side.
+
+namespace sluice {
+namespace {
+
+using testing::attribute;
+using testing::IsOk;
+using testing::OnnxWriter;
+using testing::values_of;
+
+Tensor ramp(const Shape& shape) {
+  Tensor tensor = *Tensor::allocate(DType::kF32, shape);
+  for (std::int64_t i = 0; i < tensor.elements(); ++i) {
+    tensor.data<float>()[i] = static_cast<float>(i % 7) - 3.0F;
+  }
+  return tensor;
+}
+
+// Every kind of packed weights: a dense, a grouped and a depthwise convolution, and a product.
+std::string mixed_model() {
+  const std::vector<std::int64_t> same{1, 1, 1, 1};
+  return OnnxWriter()
+      .input("x", {"N", 3, "H", "W"})
+      .constant("dense", ramp({8, 3, 3, 3}))
+      .constant("grouped", ramp({8, 4, 1, 1}))
+      .constant("depth", ramp({8, 1, 3, 3}))
+      .constant("matrix", ramp({8, 5}))
+      .node("Conv", {"x", "dense"}, {"a"}, {attribute("pads", same)})
+      .node("Relu", {"a"}, {"b"})
+      .node("Conv", {"b", "grouped"}, {"c"}, {attribute("group", std::int64_t{2})})
+      .node("Conv", {"c", "depth"}, {"d"},
+            {attribute("group", std::int64_t{8}), attribute("pads", same)})
+      .node("GlobalAveragePool", {"d"}, {"e"})
+      .node("Flatten", {"e"}, {"f"})
+      .node("MatMul", {"f", "matrix"}, {"y"})
+      .output("y")
+      .save("mixed.onnx");
+}
+
+std::vector<float> run_on(Session& session, const Shape& shape) {
+  const std::vector<Tensor> inputs{ramp(shape)};
+  const auto outputs = session.run(inputs, nullptr);
+  EXPECT_THAT(outputs, IsOk());
+  return outputs ? values_of<float>(outputs->at(0)) : std::vector<float>{};
+}
+
+TEST(Sessions, GiveTheSameSideBySideAsAlone) {
+  const auto model = find_backend("native")->load(mixed_model(), {});
+  ASSERT_THAT(model, IsOk());
+  // More shapes than a model keeps plans for, so that plans also come and go.
+  std::vector<Shape> shapes;
+  for (std::int64_t width = 3; width < 23; ++width) shapes.push_back({1, 3, 5, width});
+  std::vector<std::vector<float>> alone;
+  const auto first = (*model)->new_session();
+  for (const Shape& shape : shapes) alone.push_back(run_on(**first, shape));
+
+  std::vector<int> equal(4, 0);
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t t = 0; t < equal.size(); ++t) {
+      threads.emplace_back([&, t] {
+        const auto session = (*model)->new_session();
+        for (std::size_t i = 0; i < 2 * shapes.size(); ++i) {
+          const std::size_t at = (i * (t + 1)) % shapes.size();
+          equal[t] += run_on(**session, shapes[at]) == alone[at];
+        }
+      });
+    }
+  }
+
+  for (const int count : equal) EXPECT_EQ(count, static_cast<int>(2 * shapes.size()));
+}
+
+TEST(Sessions, OutliveWhoLoadedTheModel) {
+  auto model = find_backend("native")->load(mixed_model(), {});
+  ASSERT_THAT(model, IsOk());
+  auto session = std::move(*(*model)->new_session());
+  const auto before = run_on(*session, {1, 3, 4, 4});
+
+  model->reset();
+
+  EXPECT_EQ(run_on(*session, {1, 3, 4, 4}), before);
+}
+
+TEST(Sessions, GiveEachItemOfABatchWhatItGetsAlone) {
+  const auto model = find_backend("native")->load(mixed_model(), {});
+  ASSERT_THAT(model, IsOk());
+  const auto session = std::move(*(*model)->new_session());
+  const Tensor batch = ramp({3, 3, 5, 7});
+
+  const auto together = session->run(std::vector<Tensor>{batch}, nullptr);
+
+  ASSERT_THAT(together, IsOk());
+  for (std::int64_t row = 0; row < 3; ++row) {
+    const std::vector<Tensor> one{batch.row(row).reshaped({1, 3, 5, 7})};
+    EXPECT_EQ(values_of<float>((*session->run(one, nullptr)).at(0)),
+              values_of<float>(together->at(0).row(row)));
+  }
+}
+
+}  // namespace
+}  // namespace sluice
