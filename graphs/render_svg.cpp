@@ -10,7 +10,7 @@ namespace {
 constexpr double kCharWidth = 7.3;  // of 12 px monospace, bold
 constexpr double kTypeWidth = 6.7;  // of 11 px monospace
 constexpr double kBoxHeight = 40;
-constexpr double kBoxGap = 28;
+constexpr double kBoxGap = 56;  // a type on each side fits
 constexpr double kLaneWidth = 30;
 constexpr double kLayerGap = 48;
 constexpr double kMargin = 20;
