@@ -5,6 +5,7 @@
 #include "sluice/runtime/flow_host.h"
 #include "sluice/runtime/process_host.h"
 #include "sluice/runtime/source_host.h"
+#include "sluice/runtime/worker_threads.h"
 
 #include <algorithm>
 #include <string>
@@ -32,11 +33,9 @@ Engine::Engine(Plan plan, EngineOptions options)
 }
 
 Engine::~Engine() {
-  if (running_.load(std::memory_order_acquire)) {
-    abort();
-    wait(std::nullopt);
-  }
-  shut_down();
+  if (!closer_.joinable()) return;
+  if (running_.load(std::memory_order_acquire)) abort();
+  closer_.join();
 }
 
 void Engine::connect() {
@@ -91,8 +90,13 @@ Status Engine::open() {
 
 void Engine::start() {
   live_hosts_ = hosts_.size();
+  at_rest_ = false;
   running_.store(true, std::memory_order_release);
   watch();
+  closer_ = std::thread([this] {
+    name_this_thread("run");
+    bring_to_rest();
+  });
   for (const auto& host : hosts_) host->start();
 }
 
@@ -125,33 +129,33 @@ void Engine::host_done() {
 }
 
 bool Engine::wait(std::optional<Duration> timeout) {
-  {
-    std::unique_lock lock(mutex_);
-    const auto finished = [this] { return live_hosts_ == 0 || was_aborted(); };
-    if (!timeout) {
-      finished_changed_.wait(lock, finished);
-    } else if (!finished_changed_.wait_for(lock, *timeout, finished)) {
-      return false;
-    }
-  }
-  shut_down();
+  std::unique_lock lock(mutex_);
+  const auto at_rest = [this] { return at_rest_; };
+  if (timeout) return finished_changed_.wait_for(lock, *timeout, at_rest);
+  finished_changed_.wait(lock, at_rest);
   return true;
 }
 
-// Brings the run to rest: afterwards nothing of it runs, every item has its outcome, every node is
-// closed.
-void Engine::shut_down() {
+void Engine::bring_to_rest() {
   {
-    const std::lock_guard lock(mutex_);
-    if (std::exchange(shut_down_, true)) return;
+    std::unique_lock lock(mutex_);
+    finished_changed_.wait(lock, [this] { return live_hosts_ == 0 || was_aborted(); });
   }
+  shut_down();
+  const std::lock_guard lock(mutex_);
+  at_rest_ = true;
+  finished_changed_.notify_all();
+}
+
+// Afterwards nothing of the run runs, every item has its outcome, every node is closed.
+void Engine::shut_down() {
   Clock::TimerId timer = 0;
   {
     const std::lock_guard lock(mutex_);
+    ending_ = true;
     timer = std::exchange(watch_timer_, 0);
   }
   if (timer != 0) clock().cancel(timer);
-  const bool started = running_.load(std::memory_order_acquire);
   // Sources with a thread of their own make work for the pool, so they go first.
   for (const auto& host : hosts_) {
     if (dynamic_cast<SourceHost*>(host.get()) != nullptr) host->discard();
@@ -160,7 +164,7 @@ void Engine::shut_down() {
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
     Host& host = *hosts_[i];
     host.discard();
-    if (!started || host.is_done()) continue;
+    if (host.is_done()) continue;
     const Status closed = host.close();
     if (!closed.is_ok()) Log(host.name()).warning(closed.message());
   }
@@ -217,7 +221,7 @@ std::optional<std::uint64_t> Engine::total() const {
 // Looks now and then whether items still get on; where none has for long, says who waits for whom.
 void Engine::watch() {
   const std::lock_guard lock(mutex_);
-  if (shut_down_) return;
+  if (ending_) return;
   watch_timer_ = clock().call_at(clock().now() + options_.stall_after, [this] {
     report_stall();
     watch();

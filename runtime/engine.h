@@ -15,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <stop_token>
+#include <thread>
 #include <vector>
 
 namespace sluice {
@@ -44,8 +45,8 @@ class Engine final : public Token::Observer {
   // Ends the run as soon as the calls that are running have returned; items on their way stay
   // unfinished.
   void abort();
-  // Until every node has come to its end or the run was ended early. False when `timeout` passed
-  // first.
+  // Until the run is at rest: every node has come to its end, or the run was ended early and what
+  // was running has returned. False when `timeout` passed first.
   bool wait(std::optional<Duration> timeout);
   // Why the run ended early; ok when it did not. After wait.
   Status failure() const;
@@ -74,6 +75,7 @@ class Engine final : public Token::Observer {
  private:
   void connect();
   void on_pool_idle();
+  void bring_to_rest();
   void shut_down();
   void watch();
   void report_stall();
@@ -95,10 +97,15 @@ class Engine final : public Token::Observer {
   mutable std::mutex mutex_;  // of what follows
   std::condition_variable finished_changed_;
   std::size_t live_hosts_ = 0;
-  bool shut_down_ = false;
+  bool ending_ = false;
+  bool at_rest_ = true;  // until start
   Status failure_;
   Clock::TimerId watch_timer_ = 0;
   std::uint64_t watched_progress_ = 0;
+
+  // Ends what is left of a run that was ended early, so that a program that waits for one item
+  // hears of it, too.
+  std::thread closer_;
 };
 
 }  // namespace sluice

@@ -9,6 +9,13 @@
 #include <deque>
 
 namespace sluice {
+namespace {
+
+// Of Scheduler::active_.
+constexpr std::uint64_t kBegun = std::uint64_t{1} << 32;
+constexpr std::uint64_t running(std::uint64_t active) { return active & (kBegun - 1); }
+
+}  // namespace
 
 struct Scheduler::Graph {
   using Node = tbb::flow::function_node<Runnable*, tbb::flow::continue_msg>;
@@ -68,7 +75,7 @@ std::size_t Scheduler::add_node() {
 }
 
 void Scheduler::submit(std::size_t node, Runnable& work) {
-  active_.fetch_add(1, std::memory_order_relaxed);
+  begin_one();
   Kept& kept = Scheduler::kept();
   if (kept.owner == this && kept.count < kept.entries.size() && work.expected_ns() < kHeavyNs) {
     kept.entries[kept.count++] = {node, &work};
@@ -78,7 +85,7 @@ void Scheduler::submit(std::size_t node, Runnable& work) {
 }
 
 void Scheduler::resubmit(std::size_t node, Runnable& work) {
-  active_.fetch_add(1, std::memory_order_relaxed);
+  begin_one();
   // A task spawned by a pool thread is the next one that thread takes; one that is enqueued waits
   // behind the others, so that a node that always has input starves nobody.
   graph_->arena.enqueue([this, node, &work] { share(node, work); });
@@ -116,16 +123,27 @@ void Scheduler::execute(Runnable& work) {
   kept.owner = outer;
 }
 
+void Scheduler::begin_one() { active_.fetch_add(kBegun + 1, std::memory_order_relaxed); }
+
 void Scheduler::finish_one() {
-  if (active_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  on_idle_();
-  active_.notify_all();
+  std::uint64_t seen = active_.load(std::memory_order_acquire);
+  for (;;) {
+    // The last one stays active while it tells so: who waits for idleness may then destroy what
+    // `on_idle` looks at. Work that came meanwhile, even if it is over by now, changes the high
+    // half.
+    const bool last = running(seen) == 1;
+    if (last) on_idle_();
+    if (active_.compare_exchange_strong(seen, seen - 1, std::memory_order_acq_rel)) {
+      if (last) active_.notify_all();
+      return;
+    }
+  }
 }
 
 void Scheduler::wait_idle() {
-  for (std::int64_t n = active_.load(std::memory_order_acquire); n != 0;
-       n = active_.load(std::memory_order_acquire)) {
-    active_.wait(n, std::memory_order_acquire);
+  for (std::uint64_t seen = active_.load(std::memory_order_acquire); running(seen) != 0;
+       seen = active_.load(std::memory_order_acquire)) {
+    active_.wait(seen, std::memory_order_acquire);
   }
 }
 

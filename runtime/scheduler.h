@@ -28,7 +28,8 @@ class Scheduler {
   // Work above this is worth moving to another core: about the cost of waking a thread there.
   static constexpr std::uint64_t kHeavyNs = 5'000;
 
-  // `on_idle` is called, on a pool thread, whenever nothing is left to run.
+  // `on_idle` is called, by the thread that ran the last of the work and by one at a time, whenever
+  // nothing is left to run. It may submit.
   Scheduler(int threads, std::function<void()> on_idle);
   ~Scheduler();
 
@@ -45,10 +46,10 @@ class Scheduler {
   void before_heavy();
 
   // Work that runs elsewhere, on a thread of its own, counts as active between these.
-  void begin_external() { active_.fetch_add(1, std::memory_order_relaxed); }
+  void begin_external() { begin_one(); }
   void end_external() { finish_one(); }
 
-  // Until nothing is active. Blocks.
+  // Until nothing is active and `on_idle` has returned. Blocks.
   void wait_idle();
 
  private:
@@ -57,12 +58,14 @@ class Scheduler {
   static Kept& kept();
   void share(std::size_t node, Runnable& work);
   void execute(Runnable& work);
+  void begin_one();
   void finish_one();
 
   const int threads_;
   const std::function<void()> on_idle_;
   std::unique_ptr<Graph> graph_;
-  alignas(64) std::atomic<std::int64_t> active_{0};
+  // What is submitted and has not returned yet, in the low half; all there ever was, in the high.
+  alignas(64) std::atomic<std::uint64_t> active_{0};
 };
 
 }  // namespace sluice

@@ -5,7 +5,9 @@
 namespace sluice {
 namespace {
 
-std::shared_ptr<MemoryBudget> budget_of(std::size_t bytes) { return std::make_shared<MemoryBudget>(bytes); }
+std::shared_ptr<MemoryBudget> budget_of(std::size_t bytes) {
+  return std::make_shared<MemoryBudget>(bytes);
+}
 
 TEST(Admission, LetsInUpToItsCredits) {
   Admission admission(2, 64, budget_of(1 << 20));

@@ -1,10 +1,10 @@
 #include "sluice/runtime/channel.h"
 
-#include <thread>
+#include "sluice/core/payloads.h"
 
 #include <gtest/gtest.h>
 
-#include "sluice/core/payloads.h"
+#include <thread>
 
 namespace sluice {
 namespace {
@@ -66,7 +66,8 @@ TEST(Channel, TakesMarkersWhenFull) {
   Channel channel({1, 1 << 20, WhenFull::kBlock});
   channel.push(text_packet(outcomes, 0));
 
-  for (std::uint64_t seq = 1; seq < 100; ++seq) channel.push(Packet::marker(PacketKind::kFiltered, seq));
+  for (std::uint64_t seq = 1; seq < 100; ++seq)
+    channel.push(Packet::marker(PacketKind::kFiltered, seq));
 
   EXPECT_EQ(channel.items(), 1u);
   for (std::uint64_t seq = 0; seq < 100; ++seq) EXPECT_EQ(channel.take()->seq, seq);

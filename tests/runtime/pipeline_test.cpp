@@ -1,11 +1,11 @@
 #include "sluice/runtime/pipeline.h"
 
-#include <thread>
+#include "tests/runtime/run_yaml.h"
+#include "tests/runtime/test_nodes.h"
 
 #include <gtest/gtest.h>
 
-#include "tests/runtime/run_yaml.h"
-#include "tests/runtime/test_nodes.h"
+#include <thread>
 
 namespace sluice {
 namespace {
@@ -49,7 +49,8 @@ nodes:
 }
 
 TEST(Pipeline, RunsWithoutItems) {
-  const Report report = run_yaml("nodes:\n  n: { type: test.count, items: 0 }\n  end: { type: test.collect, from: n }\n");
+  const Report report = run_yaml(
+      "nodes:\n  n: { type: test.count, items: 0 }\n  end: { type: test.collect, from: n }\n");
 
   EXPECT_EQ(report.items.in, 0u);
   EXPECT_EQ(report.exit_code(), 0);
@@ -111,12 +112,13 @@ nodes:
 
   EXPECT_EQ(report.exit_code(), 1);
   EXPECT_EQ(report.failure.reason(), "test.chosen");
-  EXPECT_EQ(report.items.in,
-            report.items.delivered + report.items.rejected + report.items.dropped + report.items.unfinished);
+  EXPECT_EQ(report.items.in, report.items.delivered + report.items.rejected + report.items.dropped +
+                                 report.items.unfinished);
 }
 
 TEST(Pipeline, EndsWhenASinkCannotGoOn) {
-  const Report report = run_yaml("nodes:\n  n: { type: test.count, items: 1000 }\n  end: { type: test.fail_run, from: n }\n");
+  const Report report = run_yaml(
+      "nodes:\n  n: { type: test.count, items: 1000 }\n  end: { type: test.fail_run, from: n }\n");
 
   EXPECT_EQ(report.exit_code(), 1);
   EXPECT_EQ(report.failure.reason(), "test.full");
@@ -124,7 +126,8 @@ TEST(Pipeline, EndsWhenASinkCannotGoOn) {
 }
 
 TEST(Pipeline, SaysWhichNodeDoesNotOpen) {
-  Pipeline pipeline = load_yaml("nodes:\n  n: { type: test.count }\n  end: { type: test.fail_to_open, from: n }\n");
+  Pipeline pipeline =
+      load_yaml("nodes:\n  n: { type: test.count }\n  end: { type: test.fail_to_open, from: n }\n");
 
   const Status started = pipeline.start();
 
@@ -265,7 +268,9 @@ TEST(Pipeline, TakesNoMoreThanItsLimit) {
   RunOptions options;
   options.limit = 7;
 
-  const Report report = run_yaml("nodes:\n  n: { type: test.count, items: 1000 }\n  end: { type: discard, from: n }\n", options);
+  const Report report = run_yaml(
+      "nodes:\n  n: { type: test.count, items: 1000 }\n  end: { type: discard, from: n }\n",
+      options);
 
   EXPECT_EQ(report.items.in, 7u);
 }
@@ -283,7 +288,8 @@ nodes:
   Input<Text> input = pipeline.input<Text>("texts");
 
   std::vector<Ticket> tickets;
-  for (int i = 0; i < 100; ++i) tickets.push_back(input.push(Text{std::to_string(i)}, "key" + std::to_string(i)));
+  for (int i = 0; i < 100; ++i)
+    tickets.push_back(input.push(Text{std::to_string(i)}, "key" + std::to_string(i)));
   EXPECT_EQ(tickets[42].wait(), Outcome::kDelivered);
   ASSERT_NE(tickets[42].reply<Text>(), nullptr);
   EXPECT_EQ(tickets[42].reply<Text>()->text, "42");
@@ -311,6 +317,26 @@ nodes:
   pipeline.drain(std::chrono::seconds(60));
 }
 
+TEST(Pipeline, TellsTheProgramThatTheRunEndedEarly) {
+  Pipeline pipeline = load_yaml(R"(
+nodes:
+  texts: { type: app_in, payload: Text }
+  end: { type: test.fail_run, from: texts }
+  back: { type: app_out, from: texts }
+)");
+  Input<Text> input = pipeline.input<Text>("texts");
+  ASSERT_TRUE(pipeline.start().is_ok());
+  std::vector<Ticket> tickets;
+  for (int i = 0; i < 20; ++i) tickets.push_back(input.push(Text{std::to_string(i)}));
+
+  // Nobody has called Pipeline::wait.
+  EXPECT_EQ(tickets.back().wait(), Outcome::kUnfinished);
+  Output<Text> back = pipeline.output<Text>("back");
+  while (back.pull()) {
+  }
+  EXPECT_EQ(pipeline.wait().exit_code(), 1);
+}
+
 TEST(Pipeline, RefusesAPushAfterItsInputWasClosed) {
   Pipeline pipeline = load_yaml(
       "nodes:\n  texts: { type: app_in, payload: Text }\n  end: { type: app_out, from: texts }\n");
@@ -333,7 +359,8 @@ nodes:
   Output<Text> output = pipeline.output<Text>("end");
 
   int count = 0;
-  while (const std::optional<Text> text = output.pull()) EXPECT_EQ(text->text, std::to_string(count++));
+  while (const std::optional<Text> text = output.pull())
+    EXPECT_EQ(text->text, std::to_string(count++));
 
   EXPECT_EQ(count, 200);
   EXPECT_EQ(pipeline.wait().items.delivered, 200u);
@@ -357,7 +384,8 @@ nodes:
 
 TEST(Pipeline, ReleasesAPartialBatchWhenNothingElseRuns) {
   RunOptions options;
-  const auto clock = std::make_shared<VirtualClock>();  // never moves: the wait alone would never end
+  const auto clock =
+      std::make_shared<VirtualClock>();  // never moves: the wait alone would never end
   options.clock = clock;
 
   const Report report = run_yaml(R"(
@@ -366,7 +394,8 @@ nodes:
   n: { type: test.count, items: 50 }
   a: { type: test.pass_batch, from: n, batch: { max: 32, wait: 1h } }
   end: { type: discard, from: a }
-)", options);
+)",
+                                 options);
 
   EXPECT_EQ(report.items.delivered, 50u);
 }

@@ -1,9 +1,9 @@
 #include "tests/runtime/run_yaml.h"
 
+#include "sluice/graphs/make_plan.h"
+
 #include <cstdio>
 #include <cstdlib>
-
-#include "sluice/graphs/make_plan.h"
 
 namespace sluice::testing {
 

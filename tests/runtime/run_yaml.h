@@ -1,8 +1,8 @@
 #pragma once
 
-#include <string>
-
 #include "sluice/runtime/pipeline.h"
+
+#include <string>
 
 namespace sluice::testing {
 

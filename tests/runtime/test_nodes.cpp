@@ -1,13 +1,13 @@
-// Nodes for tests of the engine. A `test.count` item is a Text that holds its path: the number of the
-// source item, then the place among the children of each split: "3/0/1". So every node can check that
-// what it is given belongs together.
+// Nodes for tests of the engine. A `test.count` item is a Text that holds its path: the number of
+// the source item, then the place among the children of each split: "3/0/1". So every node can
+// check that what it is given belongs together.
 #include "tests/runtime/test_nodes.h"
+
+#include "sluice/core/registry.h"
 
 #include <condition_variable>
 #include <functional>
 #include <thread>
-
-#include "sluice/core/registry.h"
 
 namespace sluice::testing {
 
@@ -67,7 +67,8 @@ namespace {
 bool chosen(std::int64_t one_in, const std::string& salt, const std::string& path) {
   if (one_in <= 0) return false;
   std::uint64_t hash = 1469598103934665603ull;
-  for (const char c : salt + "|" + path) hash = (hash ^ static_cast<std::uint8_t>(c)) * 1099511628211ull;
+  for (const char c : salt + "|" + path)
+    hash = (hash ^ static_cast<std::uint8_t>(c)) * 1099511628211ull;
   return (hash >> 20) % static_cast<std::uint64_t>(one_in) == 0;
 }
 
@@ -75,7 +76,8 @@ std::string path_of(const PayloadRef& payload) {
   if (&payload.type() == &payload_type<Bytes>()) return payload.get<Bytes>().name;
   if (payload.type().element == nullptr) return payload.get<Text>().text;
   std::string list = "[";
-  for (const PayloadRef& item : payload.items()) list += (list.size() > 1 ? " " : "") + path_of(item);
+  for (const PayloadRef& item : payload.items())
+    list += (list.size() > 1 ? " " : "") + path_of(item);
   return list + "]";
 }
 
@@ -83,14 +85,17 @@ class Count final : public Node {
  public:
   inline static const Out<Text> out{"out", "the items' numbers"};
   inline static const Option<int> items = Option<int>("items", "how many").or_default(10);
-  inline static const Option<int> reject_one_in = Option<int>("reject_one_in", "items").or_default(0);
-  inline static const Spec kSpec = Spec("test.count", "Counts.").ports(out).options(items, reject_one_in).source();
+  inline static const Option<int> reject_one_in =
+      Option<int>("reject_one_in", "items").or_default(0);
+  inline static const Spec kSpec =
+      Spec("test.count", "Counts.").ports(out).options(items, reject_one_in).source();
 
   Result<Next> next(SourceContext& ctx) override {
     if (next_ == ctx.option(items)) return Next::kEnd;
     const std::string number = std::to_string(next_++);
     ctx.set_key(number);
-    if (chosen(ctx.option(reject_one_in), ctx.node_name(), number)) return invalid("test.unwanted", "chosen");
+    if (chosen(ctx.option(reject_one_in), ctx.node_name(), number))
+      return invalid("test.unwanted", "chosen");
     ctx.emit(out, Text{number});
     return Next::kItem;
   }
@@ -103,8 +108,11 @@ class CountOnThread final : public Node {
  public:
   inline static const Out<Text> out{"out", "the items' numbers"};
   inline static const Option<int> items = Option<int>("items", "how many").or_default(10);
-  inline static const Spec kSpec =
-      Spec("test.count_on_thread", "Counts on a thread of its own.").ports(out).options(items).source().blocking();
+  inline static const Spec kSpec = Spec("test.count_on_thread", "Counts on a thread of its own.")
+                                       .ports(out)
+                                       .options(items)
+                                       .source()
+                                       .blocking();
 
   Result<Next> next(SourceContext& ctx) override {
     if (next_ == ctx.option(items)) return Next::kEnd;
@@ -122,12 +130,16 @@ class PassBase : public Node {
  public:
   inline static const In<Any> in{"in", "anything"};
   inline static const Out<Any> out{"out", "the same"};
-  inline static const Option<int> reject_one_in = Option<int>("reject_one_in", "items").or_default(0);
-  inline static const Option<int> filter_one_in = Option<int>("filter_one_in", "items").or_default(0);
+  inline static const Option<int> reject_one_in =
+      Option<int>("reject_one_in", "items").or_default(0);
+  inline static const Option<int> filter_one_in =
+      Option<int>("filter_one_in", "items").or_default(0);
   inline static const Option<int> throw_one_in = Option<int>("throw_one_in", "items").or_default(0);
   inline static const Option<int> spin = Option<int>("spin", "steps of work").or_default(0);
   static Spec spec(std::string type) {
-    return Spec(std::move(type), "Passes.").ports(in, out).options(reject_one_in, filter_one_in, throw_one_in, spin);
+    return Spec(std::move(type), "Passes.")
+        .ports(in, out)
+        .options(reject_one_in, filter_one_in, throw_one_in, spin);
   }
 
   Result<Ports> resolve(Resolve& plan) override {
@@ -138,12 +150,15 @@ class PassBase : public Node {
 
   Status process(Context& ctx) override {
     const std::string path = path_of(ctx.get(in));
-    for (std::int64_t i = 0; i < ctx.option(spin) * static_cast<std::int64_t>(1 + path.size() % 3); ++i) {
+    for (std::int64_t i = 0; i < ctx.option(spin) * static_cast<std::int64_t>(1 + path.size() % 3);
+         ++i) {
       std::atomic_signal_fence(std::memory_order_seq_cst);
     }
     const std::string where = ctx.key() + "|" + path;
-    if (chosen(ctx.option(throw_one_in), "throw" + ctx.node_name(), where)) throw std::runtime_error("chosen");
-    if (chosen(ctx.option(reject_one_in), "reject" + ctx.node_name(), where)) return invalid("test.chosen", "chosen");
+    if (chosen(ctx.option(throw_one_in), "throw" + ctx.node_name(), where))
+      throw std::runtime_error("chosen");
+    if (chosen(ctx.option(reject_one_in), "reject" + ctx.node_name(), where))
+      return invalid("test.chosen", "chosen");
     if (chosen(ctx.option(filter_one_in), "filter" + ctx.node_name(), where)) return Status::ok();
     ctx.emit(out, PayloadRef(ctx.get(in)));
     return Status::ok();
@@ -173,11 +188,13 @@ class Children final : public Node {
   inline static const In<Any> in{"in", "anything"};
   inline static const Out<Text> out = Out<Text>{"out", "its children"}.many();
   inline static const Option<int> most = Option<int>("most", "children").or_default(3);
-  inline static const Spec kSpec = Spec("test.children", "Splits.").ports(in, out).options(most).stateless();
+  inline static const Spec kSpec =
+      Spec("test.children", "Splits.").ports(in, out).options(most).stateless();
 
   Status process(Context& ctx) override {
     const std::string path = path_of(ctx.get(in));
-    const std::size_t count = std::hash<std::string>{}(path + ctx.node_name()) % static_cast<std::size_t>(ctx.option(most) + 1);
+    const std::size_t count = std::hash<std::string>{}(path + ctx.node_name()) %
+                              static_cast<std::size_t>(ctx.option(most) + 1);
     for (std::size_t i = 0; i < count; ++i) ctx.emit(out, Text{path + "/" + std::to_string(i)});
     return Status::ok();
   }
@@ -203,12 +220,15 @@ class Join final : public Node {
     // A list names its children; an empty one says nothing.
     const auto root = [](const std::string& path) {
       const std::size_t from = path.find_first_not_of('[');
-      return from == std::string::npos || path[from] == ']' ? std::string()
-                                                           : path.substr(from, path.find_first_of("/] ", from) - from);
+      return from == std::string::npos || path[from] == ']'
+                 ? std::string()
+                 : path.substr(from, path.find_first_of("/] ", from) - from);
     };
-    if (!root(a).empty() && !root(b).empty() && root(a) != root(b)) return internal("test.mispaired", a + " with " + b);
+    if (!root(a).empty() && !root(b).empty() && root(a) != root(b))
+      return internal("test.mispaired", a + " with " + b);
     const bool plain = a[0] != '[' && b[0] != '[';
-    if (plain && a != b && a.rfind(b + "/", 0) != 0) return internal("test.mispaired", a + " with " + b);
+    if (plain && a != b && a.rfind(b + "/", 0) != 0)
+      return internal("test.mispaired", a + " with " + b);
     ctx.emit(out, PayloadRef(ctx.get(lead)));
     return Status::ok();
   }
@@ -221,7 +241,8 @@ class Collect final : public Node {
 
   Status process(Context& ctx) override {
     const std::lock_guard lock(collected().mutex);
-    collected().sinks[ctx.node_name()].push_back({ctx.key(), ctx.item().number(), path_of(ctx.get(in))});
+    collected().sinks[ctx.node_name()].push_back(
+        {ctx.key(), ctx.item().number(), path_of(ctx.get(in))});
     return Status::ok();
   }
 };
@@ -230,7 +251,8 @@ class GateNode final : public Node {
  public:
   inline static const In<Any> in{"in", "anything"};
   inline static const Out<Any> out{"out", "the same"};
-  inline static const Spec kSpec = Spec("test.gate", "Waits at the test's gate.").ports(in, out).blocking();
+  inline static const Spec kSpec =
+      Spec("test.gate", "Waits at the test's gate.").ports(in, out).blocking();
   Result<Ports> resolve(Resolve& plan) override {
     Ports ports = plan.declared();
     if (const PortType* type = plan.wired(in)) ports.outputs[0].type = *type;
@@ -248,8 +270,10 @@ class Allocate final : public Node {
  public:
   inline static const In<Any> in{"in", "anything"};
   inline static const Out<Bytes> out{"out", "bytes"};
-  inline static const Option<ByteSize> size = Option<ByteSize>("size", "how much").or_default(ByteSize{1024});
-  inline static const Spec kSpec = Spec("test.allocate", "Allocates.").ports(in, out).options(size).stateless();
+  inline static const Option<ByteSize> size =
+      Option<ByteSize>("size", "how much").or_default(ByteSize{1024});
+  inline static const Spec kSpec =
+      Spec("test.allocate", "Allocates.").ports(in, out).options(size).stateless();
 
   Status process(Context& ctx) override {
     Result<Buffer> buffer = ctx.allocate(ctx.option(size).bytes);
@@ -263,25 +287,30 @@ class FailToOpen final : public Node {
  public:
   inline static const In<Any> in{"in", "anything"};
   inline static const Spec kSpec = Spec("test.fail_to_open", "Does not open.").ports(in).sink();
-  Status open(Context&, std::size_t) override { return not_found("test.open", "there is nothing to open"); }
+  Status open(Context&, std::size_t) override {
+    return not_found("test.open", "there is nothing to open");
+  }
   Status process(Context&) override { return Status::ok(); }
 };
 
 class FailRun final : public Node {
  public:
   inline static const In<Any> in{"in", "anything"};
-  inline static const Spec kSpec = Spec("test.fail_run", "Ends the run at its third item.").ports(in).sink();
+  inline static const Spec kSpec =
+      Spec("test.fail_run", "Ends the run at its third item.").ports(in).sink();
   Status process(Context& ctx) override {
-    if (ctx.item().number() == 2) ctx.fail_run(Status(Code::kResourceExhausted, "test.full", "the disk is full"));
+    if (ctx.item().number() == 2)
+      ctx.fail_run(Status(Code::kResourceExhausted, "test.full", "the disk is full"));
     return Status::ok();
   }
 };
 
 [[maybe_unused]] const bool kRegistered =
-    register_node<Count>() && register_node<CountOnThread>() && register_node<Pass>() && register_node<PassSerial>() &&
-    register_node<PassBlocking>() && register_node<PassBatch>() && register_node<Children>() && register_node<Join>() &&
-    register_node<Collect>() && register_node<GateNode>() && register_node<Allocate>() &&
-    register_node<FailToOpen>() && register_node<FailRun>();
+    register_node<Count>() && register_node<CountOnThread>() && register_node<Pass>() &&
+    register_node<PassSerial>() && register_node<PassBlocking>() && register_node<PassBatch>() &&
+    register_node<Children>() && register_node<Join>() && register_node<Collect>() &&
+    register_node<GateNode>() && register_node<Allocate>() && register_node<FailToOpen>() &&
+    register_node<FailRun>();
 
 }  // namespace
 }  // namespace sluice::testing

@@ -11,7 +11,7 @@ namespace sluice::testing {
 // What the `test.collect` sinks of one pipeline got, by the name of the sink. Threads: thread-safe.
 struct Collected {
   struct Entry {
-    std::string key;    // of the source item
+    std::string key;  // of the source item
     std::uint64_t number;
     std::string value;  // the path of a `test.count` item, "3/0/1"; of a list "[3/0/0 3/0/1]"
   };
@@ -29,7 +29,7 @@ Collected& collected();
 struct Gate {
   void open();
   void close();
-  void pass();             // waits until it is open
+  void pass();               // waits until it is open
   void wait_for(int calls);  // waits until so many calls wait in it
   int calls();
 

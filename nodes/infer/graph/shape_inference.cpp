@@ -147,7 +147,10 @@ std::optional<Dim> agreed(std::span<const Trial> trials, std::size_t output, std
   const std::int64_t first = size_in(trials.front());
   if (holds([&](const Trial& trial) { return size_in(trial) == first; })) return Dim{first, {}};
   for (const auto& [symbol, size] : trials.front().sizes) {
-    const bool equal = holds([&](const Trial& t) { return size_in(t) == t.sizes.at(symbol); });
+    const auto is_symbol = [&, name = symbol](const Trial& trial) {
+      return size_in(trial) == trial.sizes.at(name);
+    };
+    const bool equal = holds(is_symbol);
     if (equal && symbol.front() != '?') return Dim{-1, symbol};
   }
   return std::nullopt;

@@ -1,0 +1,92 @@
+#include "sluice/runtime/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <thread>
+#include <vector>
+
+namespace sluice {
+namespace {
+
+struct Work final : Runnable {
+  explicit Work(std::function<void()> call, std::uint64_t cost_ns = 0)
+      : body(std::move(call)), cost(cost_ns) {}
+  void run() override { body(); }
+  std::uint64_t expected_ns() const override { return cost; }
+  std::function<void()> body;
+  std::uint64_t cost;
+};
+
+TEST(Scheduler, IsIdleOnlyWhenItHasToldSo) {
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<bool> told = false;
+    Scheduler scheduler(2, [&] {
+      for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+      told = true;
+    });
+    const std::size_t node = scheduler.add_node();
+    Work work([] {});
+    scheduler.submit(node, work);
+    scheduler.wait_idle();
+    EXPECT_TRUE(told);
+  }
+}
+
+TEST(Scheduler, TellsAgainAfterWorkThatWasSubmittedWhileItTold) {
+  int told = 0;
+  std::atomic<int> ran = 0;
+  Work second([&] { ++ran; });
+  Scheduler* scheduler = nullptr;
+  std::size_t node = 0;
+  Scheduler pool(2, [&] {
+    if (++told == 1) scheduler->submit(node, second);
+  });
+  scheduler = &pool;
+  node = pool.add_node();
+  Work first([&] { ++ran; });
+  pool.submit(node, first);
+  pool.wait_idle();
+
+  EXPECT_EQ(ran, 2);
+  EXPECT_EQ(told, 2);
+}
+
+TEST(Scheduler, RunsWhatWorkSubmitsHoweverMuch) {
+  std::atomic<int> ran = 0;
+  Scheduler pool(2, [] {});
+  const std::size_t node = pool.add_node();
+  std::vector<Work> children;
+  children.reserve(100);
+  for (int i = 0; i < 100; ++i)
+    children.emplace_back([&] { ++ran; }, i % 3 == 0 ? 2 * Scheduler::kHeavyNs : 0);
+  Work parent([&] {
+    for (std::size_t i = 0; i < children.size(); ++i) {
+      if (i % 2 == 0)
+        pool.submit(node, children[i]);
+      else
+        pool.resubmit(node, children[i]);
+    }
+  });
+  pool.submit(node, parent);
+  pool.wait_idle();
+  EXPECT_EQ(ran, 100);
+}
+
+TEST(Scheduler, WaitsForWorkOnOtherThreads) {
+  Scheduler pool(1, [] {});
+  pool.begin_external();
+  std::atomic<bool> ended = false;
+  std::thread other([&] {
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    ended = true;
+    pool.end_external();
+  });
+  pool.wait_idle();
+  EXPECT_TRUE(ended);
+  other.join();
+}
+
+}  // namespace
+}  // namespace sluice
