@@ -1,20 +1,20 @@
 #pragma once
 
+#include "sluice/core/status.h"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
-#include "sluice/core/status.h"
-
 namespace sluice {
 
 // Where a buffer's bytes lie.
 enum class MemoryKind : std::uint8_t { kHost, kPinned, kCuda };
 
-// How many bytes the items in flight may hold. The limit is hard: what would pass it is refused, and
-// the caller rejects its item. Threads: thread-safe.
+// How many bytes the items in flight may hold. The limit is hard: what would pass it is refused,
+// and the caller rejects its item. Threads: thread-safe.
 class MemoryBudget {
  public:
   static constexpr std::size_t kUnlimited = SIZE_MAX;
@@ -36,8 +36,9 @@ class MemoryBudget {
 };
 
 // A reference-counted block of bytes, 64-byte aligned, that knows where it lies and who is charged.
-// Contents are written by the one who allocated it and immutable once shared. Copying a Buffer shares.
-// Threads: the handle is thread-compatible, the count is atomic. An empty Buffer holds nothing.
+// Contents are written by the one who allocated it and immutable once shared. Copying a Buffer
+// shares. Threads: the handle is thread-compatible, the count is atomic. An empty Buffer holds
+// nothing.
 class Buffer {
  public:
   Buffer() = default;
@@ -51,9 +52,9 @@ class Buffer {
   }
   ~Buffer() { reset(); }
 
-  // Bytes from the process-wide pool, not cleared. `size_bytes` are charged to `budget` until the last
-  // copy is gone; the block behind them is up to an eighth larger. Zero bytes are a buffer, too.
-  // Errors: memory.limit when the budget is spent; memory.exhausted when the machine has no more.
+  // Bytes from the BlockPool, not cleared. `size_bytes` are charged to `budget` until the last copy
+  // is gone; the block behind them is up to an eighth larger. Zero bytes are a buffer, too. Errors:
+  // memory.limit when the budget is spent; memory.exhausted when the machine has no more.
   static Result<Buffer> allocate(std::size_t size_bytes,
                                  const std::shared_ptr<MemoryBudget>& budget = nullptr);
   // Bytes that somebody else owns; `owner` is kept until the last copy is gone.
@@ -67,34 +68,27 @@ class Buffer {
   // True when no other handle shares the bytes, so that writing them harms nobody.
   bool is_unique() const { return rep_ && rep_->refs.load(std::memory_order_acquire) == 1; }
 
-  struct PoolStats {
-    std::uint64_t reused;     // served from the pool
-    std::uint64_t allocated;  // served by the system
-    std::size_t idle_bytes;   // held by the pool, free
-  };
-  static PoolStats pool_stats();
-  // Gives idle blocks back to the system: the shared ones and those that the calling thread keeps.
-  // Blocks that stood idle for five seconds also go back by themselves, as the pool is used.
-  static void trim_pool();
-
  private:
   // Lies in front of the bytes, in the same block, or alone in front of adopted ones.
   struct alignas(64) Rep {
     std::atomic<std::uint32_t> refs{1};
     MemoryKind kind = MemoryKind::kHost;
-    std::uint16_t size_class = 0;
+    bool adopted = false;
     std::byte* data = nullptr;
     std::size_t size_bytes = 0;
-    Rep* next_idle = nullptr;
     std::shared_ptr<MemoryBudget> budget;
     std::shared_ptr<const void> owner;  // of adopted bytes
   };
-  friend class BufferPool;
 
   explicit Buffer(Rep* rep) : rep_(rep) {}
   void reset() {
-    if (rep_ && rep_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) give_back(rep_);
+    if (rep_ && is_last(rep_->refs)) give_back(rep_);
     rep_ = nullptr;
+  }
+  // Leaves the count. A sole owner needs no read-modify-write: nobody else can raise the count.
+  static bool is_last(std::atomic<std::uint32_t>& refs) {
+    return refs.load(std::memory_order_acquire) == 1 ||
+           refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
   }
   static void give_back(Rep* rep);
 

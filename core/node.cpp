@@ -26,14 +26,12 @@ Result<Tensor> Item::allocate_tensor(DType dtype, const Shape& shape) {
   return accounted(Tensor::allocate(dtype, shape, budget()), token_);
 }
 
-std::vector<Status> Node::process_batch(Context& ctx, std::span<Item> items) {
-  std::vector<Status> statuses;
-  statuses.reserve(items.size());
+Status Node::process_batch(Context& ctx, std::span<Item> items) {
   for (Item& item : items) {
     Context of_item = ctx.with(item);
-    statuses.push_back(process(of_item));
+    item.set_status(process(of_item));
   }
-  return statuses;
+  return Status::ok();
 }
 
 }  // namespace sluice

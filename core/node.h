@@ -1,13 +1,5 @@
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <span>
-#include <stop_token>
-#include <string>
-#include <type_traits>
-#include <vector>
-
 #include "sluice/core/clock.h"
 #include "sluice/core/image.h"
 #include "sluice/core/log.h"
@@ -15,6 +7,14 @@
 #include "sluice/core/payloads.h"
 #include "sluice/core/resolve.h"
 #include "sluice/core/spec.h"
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 namespace sluice {
 
@@ -54,7 +54,7 @@ class NodeServices {
   const Options* options = nullptr;
   const CommonOptions* common = nullptr;
   const Ports* ports = nullptr;
-  std::vector<bool> wanted;  // per output: whether anybody reads it
+  std::vector<std::uint8_t> wanted;  // per output: 1 when somebody reads it
   std::string node_name;
 };
 
@@ -62,14 +62,23 @@ class NodeServices {
 // Threads: one thread at a time. Borrowed for the call; what `get` gives lives as long.
 class Item {
  public:
-  Item(NodeServices& services, std::span<const PayloadRef> inputs, Token* token, std::uint64_t index)
-      : services_(&services), inputs_(inputs), token_(token), index_(index) {}
+  // `emissions` is empty, and outlives the item as `inputs` and `token` do.
+  Item(NodeServices& services, std::span<PayloadRef> inputs, Token& token, std::uint64_t index,
+       std::vector<Emission>& emissions)
+      : services_(&services),
+        inputs_(inputs),
+        token_(&token),
+        index_(index),
+        emissions_(&emissions) {}
 
   // REQUIRES: the input is wired.
   template <class T>
   typename PortAccess<T>::Type get(const In<T>& port) const {
     return PortAccess<T>::get(inputs_[port.index()]);
   }
+  // An input itself, for a node that passes on what it got: costs less than a copy. There is no
+  // `get` of it afterwards. REQUIRES: the input is wired.
+  PayloadRef take(const PortConstant& port) { return std::move(inputs_[port.index()]); }
   // Whether an optional input is wired.
   bool has(const PortConstant& input) const {
     return input.index() < inputs_.size() && inputs_[input.index()];
@@ -90,19 +99,25 @@ class Item {
   void emit(const Out<List<T>>& port, List<T> list) {
     emit(port.index(), PayloadRef::make_list(payload_type<T>(), std::move(list).take()));
   }
-  void emit(const PortConstant& port, PayloadRef payload) { emit(port.index(), std::move(payload)); }
+  void emit(const PortConstant& port, PayloadRef payload) {
+    emit(port.index(), std::move(payload));
+  }
   // By place among the resolved outputs.
   void emit(std::size_t output, PayloadRef payload) {
-    if (services_->wanted[output]) emissions_.push_back({output, std::move(payload)});
+    if (services_->wanted[output] != 0) emissions_->push_back({output, std::move(payload)});
   }
   // Whether anybody reads the output, so that it is worth computing.
-  bool wanted(const PortConstant& output) const { return services_->wanted[output.index()]; }
+  bool wanted(const PortConstant& output) const { return services_->wanted[output.index()] != 0; }
 
-  const std::string& key() const { return token_->key; }
+  // In process_batch: what became of this item; one that is not ok rejects it, and the others go
+  // on.
+  void set_status(Status status) { status_ = std::move(status); }
+
+  const std::string& key() const { return token_->key(); }
   void* cookie() const { return token_->cookie; }  // what the source attached; null for none
   std::uint64_t number() const { return token_->number; }  // of its source, from 0
-  std::uint64_t index() const { return index_; }           // among the children of its split, from 0
-  ItemNames names() const { return {token_->key, token_->number, index_}; }
+  std::uint64_t index() const { return index_; }  // among the children of its split, from 0
+  ItemNames names() const { return {token_->key(), token_->number, index_}; }
   std::optional<TimePoint> deadline() const { return token_->deadline; }
 
   // Memory charged to the run's limit. Errors: memory.limit, memory.exhausted; return them, so that
@@ -112,19 +127,21 @@ class Item {
   Result<Tensor> allocate_tensor(DType dtype, const Shape& shape);
   const std::shared_ptr<MemoryBudget>& budget() const { return services_->budget(); }
 
-  // For hosts: what was emitted, in order.
-  std::vector<Emission>& emissions() { return emissions_; }
+  // For hosts: what was emitted, in order; why it is to be rejected, ok when it is not.
+  std::vector<Emission>& emissions() { return *emissions_; }
+  Status& status() { return status_; }
 
  private:
   NodeServices* services_;
-  std::span<const PayloadRef> inputs_;
+  std::span<PayloadRef> inputs_;
   Token* token_;
   std::uint64_t index_;
-  std::vector<Emission> emissions_;
+  std::vector<Emission>* emissions_;
+  Status status_;
 };
 
-// What a node sees of the engine. Threads: one thread at a time; a stateless node may be called with
-// several contexts at once.
+// What a node sees of the engine. Threads: one thread at a time; a stateless node may be called
+// with several contexts at once.
 class Context {
  public:
   Context(NodeServices& services, Item* item, std::size_t worker)
@@ -147,7 +164,7 @@ class Context {
   }
   const CommonOptions& common() const { return *services_->common; }
   const Ports& ports() const { return *services_->ports; }
-  bool output_wanted(std::size_t output) const { return services_->wanted[output]; }
+  bool output_wanted(std::size_t output) const { return services_->wanted[output] != 0; }
   // Which of the node's concurrent calls this is: 0 .. parallel - 1, no two at once.
   std::size_t worker() const { return worker_; }
   Clock& clock() const { return services_->clock(); }
@@ -163,10 +180,15 @@ class Context {
   Item& item() { return *item_; }
   const Item& item() const { return *item_; }
   template <class T>
-  typename PortAccess<T>::Type get(const In<T>& port) const { return item_->get(port); }
+  typename PortAccess<T>::Type get(const In<T>& port) const {
+    return item_->get(port);
+  }
+  PayloadRef take(const PortConstant& port) { return item_->take(port); }
   bool has(const PortConstant& input) const { return item_->has(input); }
   template <class T>
-  void emit(const Out<T>& port, std::type_identity_t<T> value) { item_->emit(port, std::move(value)); }
+  void emit(const Out<T>& port, std::type_identity_t<T> value) {
+    item_->emit(port, std::move(value));
+  }
   void emit(const PortConstant& port, PayloadRef payload) { item_->emit(port, std::move(payload)); }
   bool wanted(const PortConstant& output) const { return item_->wanted(output); }
   const std::string& key() const { return item_->key(); }
@@ -174,7 +196,9 @@ class Context {
   Result<Image> allocate_image(int width, int height, int channels) {
     return item_->allocate_image(width, height, channels);
   }
-  Result<Tensor> allocate_tensor(DType dtype, const Shape& shape) { return item_->allocate_tensor(dtype, shape); }
+  Result<Tensor> allocate_tensor(DType dtype, const Shape& shape) {
+    return item_->allocate_tensor(dtype, shape);
+  }
 
  private:
   NodeServices* services_;
@@ -195,7 +219,7 @@ class SourceContext : public Context {
   SourceContext(NodeServices& services, Item* item, Token* token)
       : Context(services, item, 0), token_(token) {}
   // What the item is called from here on: in rejects, in templates, in logs.
-  void set_key(std::string key) { token_->key = std::move(key); }
+  void set_key(std::string key) { token_->set_key(std::move(key)); }
   // Where the source could go on after this item.
   void set_position(std::int64_t position) { token_->position = position; }
   void set_deadline(TimePoint deadline) { token_->deadline = deadline; }
@@ -207,24 +231,31 @@ class SourceContext : public Context {
 
 // A node: settings that do not change after `open`, and one of process, process_batch and next.
 //
-// Life: constructed and `resolve`d at plan time, once; `open`ed once before the first item; then calls,
-// several at once when its spec says stateless; `close`d once after the last.
-// Errors: a failing process rejects its item; a failing open or close ends the run. What a node throws
-// is turned into a rejection.
-// Blocks: only a node whose spec says blocking may wait, and then honours ctx.stop().
+// Life: constructed and `resolve`d at plan time, once; `open`ed once before the first item; then
+// calls, several at once when its spec says stateless; `close`d once after the last. Errors: a
+// failing process rejects its item; a failing open or close ends the run. What a node throws is
+// turned into a rejection. Blocks: only a node whose spec says blocking may wait, and then honours
+// ctx.stop().
 class Node {
  public:
   virtual ~Node() = default;
 
-  // The ports, for nodes whose ports depend on options or on what is wired. Default: those declared.
+  // The ports, for nodes whose ports depend on options or on what is wired. Default: those
+  // declared.
   virtual Result<Ports> resolve(Resolve& plan) { return plan.declared(); }
   // `workers`: how many calls may run at once.
   virtual Status open(Context&, std::size_t /*workers*/) { return Status::ok(); }
-  virtual Status process(Context&) { return internal("node.process", "this node has no process()"); }
-  // One status an item. Default: process for each.
-  virtual std::vector<Status> process_batch(Context& ctx, std::span<Item> items);
-  // An error with a key set rejects that item and the source goes on; without a key it ends the run.
-  virtual Result<Next> next(SourceContext&) { return internal("node.next", "this node is no source"); }
+  virtual Status process(Context&) {
+    return internal("node.process", "this node has no process()");
+  }
+  // Items that are rejected say so by item.set_status; a failed call rejects all of them. Default:
+  // process for each.
+  virtual Status process_batch(Context& ctx, std::span<Item> items);
+  // An error with a key set rejects that item and the source goes on; without a key it ends the
+  // run.
+  virtual Result<Next> next(SourceContext&) {
+    return internal("node.next", "this node is no source");
+  }
   // Of a source: how many items it will give, where it knows.
   virtual std::optional<std::uint64_t> total() const { return std::nullopt; }
   virtual Status close(Context&) { return Status::ok(); }

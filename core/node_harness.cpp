@@ -149,14 +149,15 @@ struct Call {
   struct Slot {
     std::vector<PayloadRef> inputs;
     TokenRef token;
+    std::vector<Emission> emissions;
   };
 
   void add(NodeServices& services, std::vector<PayloadRef> inputs, std::string key,
            std::uint64_t number) {
-    auto slot = std::make_unique<Slot>(Slot{std::move(inputs), TokenRef::make(nullptr)});
-    slot->token->key = std::move(key);
+    auto slot = std::make_unique<Slot>(Slot{std::move(inputs), TokenRef::make(nullptr), {}});
+    slot->token->set_key(std::move(key));
     slot->token->number = number;
-    items.emplace_back(services, slot->inputs, &*slot->token, 0);
+    items.emplace_back(services, slot->inputs, *slot->token, 0, slot->emissions);
     slots.push_back(std::move(slot));
   }
 
@@ -350,15 +351,11 @@ std::vector<NodeHarness::Run> NodeHarness::process_batch(const std::vector<Input
     call.add(state_->services, state_->inputs_of(inputs), "item" + std::to_string(number), number);
   }
   Context ctx(state_->services, nullptr, 0);
-  const Result<std::vector<Status>> statuses = caught([&]() -> Result<std::vector<Status>> {
-    return state_->plain().process_batch(ctx, call.items);
-  });
-  if (statuses && statuses->size() != items.size())
-    mistake("process_batch gave another number of statuses");
+  const Status status = caught([&] { return state_->plain().process_batch(ctx, call.items); });
 
   std::vector<Run> runs;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    runs.push_back(state_->run_of(statuses ? (*statuses)[i] : statuses.status(), call.items[i]));
+  for (Item& item : call.items) {
+    runs.push_back(state_->run_of(status.is_ok() ? item.status() : status, item));
   }
   return runs;
 }
@@ -374,7 +371,7 @@ NodeHarness::Produced NodeHarness::next() {
 
   Run run = state_->run_of(Status::ok(), item);
   if (next && !run.status) next = run.status;
-  return {std::move(next), token.key, std::move(run.outputs)};
+  return {std::move(next), token.key(), std::move(run.outputs)};
 }
 
 NodeHarness::Sent NodeHarness::feed(std::string_view input, Packet packet) {

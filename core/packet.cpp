@@ -12,8 +12,11 @@ GroupRef::GroupRef(const GroupRef& other) : group_(other.group_) {
   if (group_) group_->refs_.fetch_add(1, std::memory_order_relaxed);
 }
 
-GroupRef::~GroupRef() {
-  if (group_ && group_->refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete group_;
+void GroupRef::release() {
+  if (group_->refs_.load(std::memory_order_acquire) == 1 ||
+      group_->refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    delete group_;
+  }
 }
 
 Packet Packet::marker(PacketKind kind, std::uint64_t seq, GroupRef group) {

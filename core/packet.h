@@ -1,16 +1,16 @@
 #pragma once
 
+#include "sluice/core/payload.h"
+#include "sluice/core/token.h"
+
 #include <atomic>
 #include <cstdint>
 #include <utility>
 
-#include "sluice/core/payload.h"
-#include "sluice/core/token.h"
-
 namespace sluice {
 
-// What travels on an edge. Every edge carries, for each sequence number of its scope, exactly one of
-// these, so that readers pair and count without asking anybody; all but kItem are markers, which
+// What travels on an edge. Every edge carries, for each sequence number of its scope, exactly one
+// of these, so that readers pair and count without asking anybody; all but kItem are markers, which
 // hold no payload and take no slot in a channel.
 enum class PacketKind : std::uint8_t {
   kItem,
@@ -34,19 +34,22 @@ class GroupRef {
     std::swap(group_, other.group_);
     return *this;
   }
-  ~GroupRef();
+  ~GroupRef() {
+    if (group_) release();
+  }
   explicit operator bool() const { return group_ != nullptr; }
   const Group* operator->() const { return group_; }
   const Group& operator*() const { return *group_; }
 
  private:
   explicit GroupRef(const Group* group) : group_(group) {}
+  void release();
   const Group* group_ = nullptr;
 };
 
-// The children that one split made of one parent: they are numbered first_seq .. first_seq + count - 1
-// in the scope that the split opens, and their kGroupEnd is first_seq + count.
-class Group {
+// The children that one split made of one parent: they are numbered first_seq .. first_seq + count
+// - 1 in the scope that the split opens, and their kGroupEnd is first_seq + count.
+class Group : public Pooled {
  public:
   std::uint64_t parent_seq = 0;
   PacketKind parent_kind = PacketKind::kItem;  // a marker's empty group says what it stands for
@@ -61,7 +64,10 @@ class Group {
  public:
   Group() = default;
   Group(Group&& o) noexcept
-      : parent_seq(o.parent_seq), parent_kind(o.parent_kind), first_seq(o.first_seq), count(o.count),
+      : parent_seq(o.parent_seq),
+        parent_kind(o.parent_kind),
+        first_seq(o.first_seq),
+        count(o.count),
         parent_group(std::move(o.parent_group)) {}
 };
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "sluice/core/block_pool.h"
+#include "sluice/core/value.h"
+
 #include <atomic>
 #include <cassert>
 #include <cstdint>
@@ -7,8 +10,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "sluice/core/value.h"
 
 namespace sluice {
 
@@ -43,7 +44,8 @@ const PayloadType& payload_type() {
   return kType;
 }
 
-// Makes a payload type known by name, so that YAML can say `payload: Image`. Static initialisation only.
+// Makes a payload type known by name, so that YAML can say `payload: Image`. Static initialisation
+// only.
 bool register_payload_type(const PayloadType& type);
 // Null where none of that name was registered.
 const PayloadType* find_payload_type(std::string_view name);
@@ -76,9 +78,12 @@ class PayloadRef {
   explicit operator bool() const { return box_ != nullptr; }
   const PayloadType& type() const { return *box_->type; }
   const void* data() const { return box_->data; }
-  std::size_t size_bytes() const { return box_->type->size_bytes(box_->data); }
+  // Bytes held when it was made, shared buffers included.
+  std::size_t size_bytes() const { return box_->size_bytes; }
   // Null where the type has no JSON form.
-  Value to_value() const { return box_->type->to_value ? box_->type->to_value(box_->data) : Value(); }
+  Value to_value() const {
+    return box_->type->to_value ? box_->type->to_value(box_->data) : Value();
+  }
 
   // REQUIRES: it holds a T.
   template <class T>
@@ -92,21 +97,29 @@ class PayloadRef {
     return *static_cast<const std::vector<PayloadRef>*>(box_->data);
   }
   void reset() {
-    if (box_ && box_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete box_;
+    // A sole owner needs no read-modify-write: nobody else can raise the count.
+    if (box_ && (box_->refs.load(std::memory_order_acquire) == 1 ||
+                 box_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1)) {
+      delete box_;
+    }
     box_ = nullptr;
   }
 
  private:
-  struct Box {
+  struct Box : Pooled {
     explicit Box(const PayloadType& t) : type(&t) {}
     virtual ~Box() = default;
     std::atomic<std::uint32_t> refs{1};
     const PayloadType* type;
     const void* data = nullptr;
+    std::size_t size_bytes = 0;
   };
   template <class T>
   struct Holder final : Box {
-    Holder(const PayloadType& t, T v) : Box(t), value(std::move(v)) { data = &value; }
+    Holder(const PayloadType& t, T v) : Box(t), value(std::move(v)) {
+      data = &value;
+      size_bytes = t.size_bytes(data);
+    }
     T value;
   };
   explicit PayloadRef(Box* box) : box_(box) {}

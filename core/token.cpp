@@ -9,14 +9,21 @@ Outcome Token::outcome() const {
   return Outcome::kDelivered;
 }
 
+// Most items whose source gave no key are never asked for it.
+const std::string& Token::make_key() const {
+  const std::scoped_lock lock(mutex_);
+  if (key_.empty()) key_ = (source ? *source : std::string()) + "#" + std::to_string(number);
+  has_key_.store(true, std::memory_order_release);
+  return key_;
+}
+
 TokenRef TokenRef::make(Token::Observer* observer) {
   auto* token = new Token;
   token->observer_ = observer;
   return TokenRef(token);
 }
 
-TokenRef::~TokenRef() {
-  if (!token_) return;
+void TokenRef::abandon() {
   token_->unfinished_.store(true, std::memory_order_relaxed);
   release();
 }
@@ -34,17 +41,21 @@ void TokenRef::drop() {
 void TokenRef::reject(Rejection rejection) {
   if (token_ && token_->rejected_.fetch_add(1, std::memory_order_relaxed) == 0) {
     const std::scoped_lock lock(token_->mutex_);
-    token_->rejection_ = std::move(rejection);
+    token_->rejection_ = std::make_unique<Rejection>(std::move(rejection));
   }
-  release();
+  deliver();
 }
 
 void TokenRef::forget() { delete std::exchange(token_, nullptr); }
 
 void TokenRef::release() {
   Token* token = std::exchange(token_, nullptr);
-  // The last share sees what every other one has stored: each left with a release on the count.
-  if (!token || token->refs_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  // The last share sees what every other one has stored: each left with a release on the count. A
+  // sole one needs no read-modify-write: nobody else can raise the count.
+  if (token->refs_.load(std::memory_order_acquire) != 1 &&
+      token->refs_.fetch_sub(1, std::memory_order_acq_rel) != 1) {
+    return;
+  }
   if (token->observer_) token->observer_->settled(*token);
   delete token;
 }

@@ -1,14 +1,16 @@
 #pragma once
 
+#include "sluice/core/block_pool.h"
+#include "sluice/core/clock.h"
+#include "sluice/core/status.h"
+
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
-
-#include "sluice/core/clock.h"
-#include "sluice/core/status.h"
 
 namespace sluice {
 
@@ -26,7 +28,7 @@ struct Rejection {
 // One source item on its way through fan-out, batches and joins: who it is, how many packets still
 // stand for it, and what has become of those that do not.
 // Threads: thread-safe. Identity does not change after the source made it.
-class Token {
+class Token : public Pooled {
  public:
   // Hears of each token once, when the last packet of its item is gone. Called from any thread.
   class Observer {
@@ -35,12 +37,23 @@ class Token {
     virtual void settled(const Token& token) = 0;
   };
 
-  std::string key;            // what the item is called: a path, a line number, a caller's id
-  std::uint64_t number = 0;   // counts the items of its source from 0
-  std::int64_t position = -1; // where its source could go on after it; -1 where it cannot
-  TimePoint born{};
+  // What the item is called: a path, a line number, a caller's id. Of an item that its source gave
+  // no key, "SOURCE#NUMBER".
+  const std::string& key() const {
+    return has_key_.load(std::memory_order_acquire) ? key_ : make_key();
+  }
+  bool has_own_key() const { return !key_.empty(); }
+  // REQUIRES: called by the source, before it lets the item go.
+  void set_key(std::string key) {
+    has_key_.store(!key.empty(), std::memory_order_relaxed);
+    key_ = std::move(key);
+  }
+
+  const std::string* source = nullptr;  // its name; outlives the token
+  std::uint64_t number = 0;             // counts the items of its source from 0
+  std::int64_t position = -1;           // where its source could go on after it; -1 where it cannot
   std::optional<TimePoint> deadline;
-  void* cookie = nullptr;     // the observer's own
+  void* cookie = nullptr;  // the observer's own
 
   Outcome outcome() const;
   std::uint32_t rejected_parts() const { return rejected_.load(std::memory_order_relaxed); }
@@ -51,12 +64,16 @@ class Token {
 
  private:
   friend class TokenRef;
+  const std::string& make_key() const;
+
+  mutable std::string key_;
+  mutable std::atomic<bool> has_key_{false};
   std::atomic<std::uint32_t> refs_{1};
   std::atomic<bool> dropped_{false};
   std::atomic<bool> unfinished_{false};
   std::atomic<std::uint32_t> rejected_{0};
-  std::mutex mutex_;
-  std::optional<Rejection> rejection_;
+  mutable std::mutex mutex_;
+  std::unique_ptr<Rejection> rejection_;
   Observer* observer_ = nullptr;
 };
 
@@ -72,14 +89,18 @@ class TokenRef {
     std::swap(token_, other.token_);
     return *this;
   }
-  ~TokenRef();
+  ~TokenRef() {
+    if (token_) abandon();
+  }
 
   explicit operator bool() const { return token_ != nullptr; }
   Token* operator->() const { return token_; }
   Token& operator*() const { return *token_; }
 
   TokenRef share() const;
-  void deliver() { release(); }
+  void deliver() {
+    if (token_) release();
+  }
   void drop();
   void reject(Rejection rejection);
   // There was no item after all: ends the token without telling anybody. REQUIRES: the only share.
@@ -88,6 +109,7 @@ class TokenRef {
  private:
   explicit TokenRef(Token* token) : token_(token) {}
   void release();
+  void abandon();
   Token* token_ = nullptr;
 };
 

@@ -9,33 +9,65 @@ Admission::Admission(int first_credits, int max_in_flight, std::shared_ptr<Memor
       budget_(std::move(budget)),
       credits_(std::clamp<std::int64_t>(first_credits, 1, max_in_flight_)) {}
 
-bool Admission::fits(std::int64_t in_flight) const {
-  if (in_flight == 0) return true;
-  if (in_flight >= credits_.load(std::memory_order_relaxed)) return false;
+// How many more fit beside those in flight.
+std::int64_t Admission::room_beside(std::int64_t in_flight) const {
+  std::int64_t room = credits_.load(std::memory_order_relaxed) - in_flight;
   // What items are allocated over their lives is more than they hold at any one time, so the sum
   // over the items in flight bounds what they can come to.
   const std::size_t limit = budget_->limit_bytes();
-  if (limit == MemoryBudget::kUnlimited) return true;
-  const std::size_t largest = largest_item_.load(std::memory_order_relaxed);
-  return largest <= limit / static_cast<std::size_t>(in_flight + 1) &&
-         budget_->used_bytes() <= limit / 4 * 3;
+  if (limit != MemoryBudget::kUnlimited) {
+    const std::size_t largest = largest_item_.load(std::memory_order_relaxed);
+    if (largest > 0) {
+      const std::size_t fit = std::min<std::size_t>(limit / largest, INT64_MAX);
+      room = std::min(room, static_cast<std::int64_t>(fit) - in_flight);
+    }
+    if (budget_->used_bytes() > limit / 4 * 3) room = 0;
+  }
+  return in_flight == 0 ? std::max<std::int64_t>(room, 1) : room;
 }
 
-bool Admission::has_room() {
-  if (fits(in_flight_.load(std::memory_order_acquire))) return true;
-  // Note the wish, then look once more: `settled` changes the count first and reads the wish after.
-  refused_.store(true, std::memory_order_seq_cst);
-  return fits(in_flight_.load(std::memory_order_seq_cst));
+std::int64_t Admission::let_in(std::int64_t wanted) {
+  for (bool looked_again = false;;) {
+    std::int64_t in_flight = in_flight_.load(std::memory_order_seq_cst);
+    const std::int64_t granted = std::min(wanted, room_beside(in_flight));
+    if (granted > 0) {
+      if (in_flight_.compare_exchange_weak(in_flight, in_flight + granted,
+                                           std::memory_order_acq_rel)) {
+        return granted;
+      }
+    } else if (looked_again) {
+      return 0;
+    } else {
+      // Note the wish, then look once more: `settled` changes the count first and reads the wish
+      // after.
+      refused_.store(true, std::memory_order_seq_cst);
+      looked_again = true;
+    }
+  }
 }
 
-bool Admission::settled(std::size_t item_bytes) {
+bool Admission::give_back(std::int64_t items) {
+  in_flight_.fetch_sub(items, std::memory_order_seq_cst);
+  return take_refusal();
+}
+
+bool Admission::settled(std::int64_t items, std::size_t item_bytes) {
   // The largest is forgotten slowly, so that one giant does not throttle the run for good.
   std::size_t largest = largest_item_.load(std::memory_order_relaxed);
   const std::size_t next = std::max(item_bytes, largest - largest / 64);
-  largest_item_.compare_exchange_strong(largest, next, std::memory_order_relaxed);
-  if (credits_.load(std::memory_order_relaxed) < max_in_flight_)
-    credits_.fetch_add(1, std::memory_order_relaxed);
-  in_flight_.fetch_sub(1, std::memory_order_seq_cst);
+  if (next != largest) {
+    largest_item_.compare_exchange_strong(largest, next, std::memory_order_relaxed);
+  }
+  std::int64_t credits = credits_.load(std::memory_order_relaxed);
+  while (credits < max_in_flight_ &&
+         !credits_.compare_exchange_weak(credits, std::min(credits + items, max_in_flight_),
+                                         std::memory_order_relaxed)) {
+  }
+  in_flight_.fetch_sub(items, std::memory_order_seq_cst);
+  return take_refusal();
+}
+
+bool Admission::take_refusal() {
   return refused_.load(std::memory_order_seq_cst) &&
          refused_.exchange(false, std::memory_order_acq_rel);
 }

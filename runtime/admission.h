@@ -20,18 +20,21 @@ class Admission {
  public:
   Admission(int first_credits, int max_in_flight, std::shared_ptr<MemoryBudget> budget);
 
-  // Whether a source may make an item. False: ask again after the `settled` that says so.
-  bool has_room();
-  // A source has made an item. Several sources that asked at once may each make one.
-  void admitted() { in_flight_.fetch_add(1, std::memory_order_acq_rel); }
-  // An item has come to its end, having been allocated `item_bytes` over its life. True when a
-  // source was refused since the last time, and is to be woken.
-  bool settled(std::size_t item_bytes);
+  // Lets in up to `wanted` items of a source, which it then makes or gives back. None: ask again
+  // after the `settled` or `give_back` that says so.
+  std::int64_t let_in(std::int64_t wanted);
+  // Of what was let in, `items` are not made after all. True when a source was refused since the
+  // last time, and is to be woken.
+  bool give_back(std::int64_t items);
+  // So many items have come to their end, the largest having been allocated `item_bytes` over its
+  // life. True as for give_back.
+  bool settled(std::int64_t items, std::size_t item_bytes);
 
   std::int64_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
 
  private:
-  bool fits(std::int64_t in_flight) const;
+  std::int64_t room_beside(std::int64_t in_flight) const;
+  bool take_refusal();
 
   const std::int64_t max_in_flight_;
   const std::shared_ptr<MemoryBudget> budget_;

@@ -20,7 +20,25 @@ int pool_threads(const EngineOptions& options) {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+thread_local SettleScope* settle_scope = nullptr;
+
 }  // namespace
+
+SettleScope::SettleScope(Engine& engine)
+    : engine_(engine), outer_(std::exchange(settle_scope, this)) {}
+
+SettleScope::~SettleScope() {
+  flush();
+  settle_scope = outer_;
+}
+
+SettleScope* SettleScope::of(const Engine& engine) {
+  return settle_scope != nullptr && &settle_scope->engine_ == &engine ? settle_scope : nullptr;
+}
+
+void SettleScope::put_down() {
+  engine_.delivered(std::exchange(items_, 0), std::exchange(largest_, 0));
+}
 
 Engine::Engine(Plan plan, EngineOptions options)
     : plan_(std::move(plan)),
@@ -62,6 +80,7 @@ void Engine::connect() {
           std::make_unique<FlowHost>(*this, node, place, std::move(inputs), std::move(outputs)));
     } else if (node.spec().kind() == NodeKind::kSource) {
       hosts_.push_back(std::make_unique<SourceHost>(*this, node, place, std::move(outputs)));
+      sources_.push_back(hosts_.back().get());
     } else {
       hosts_.push_back(
           std::make_unique<ProcessHost>(*this, node, place, std::move(inputs), std::move(outputs)));
@@ -101,12 +120,14 @@ void Engine::start() {
 }
 
 void Engine::stop_sources() {
+  sources_stopped_.store(true, std::memory_order_release);
   sources_source_.request_stop();
   for (const auto& host : hosts_) host->wake();
 }
 
 void Engine::abort() {
   aborted_.store(true, std::memory_order_release);
+  sources_stopped_.store(true, std::memory_order_release);
   sources_source_.request_stop();
   abort_source_.request_stop();
   for (const auto& host : hosts_) host->wake();
@@ -170,7 +191,7 @@ void Engine::shut_down() {
   }
   scheduler_->wait_idle();
   for (const auto& channel : channels_) {
-    while (channel->take()) {
+    while (channel->take() != nullptr) {
     }
   }
   const Status report = ledger_.close();
@@ -187,11 +208,39 @@ Status Engine::failure() const {
 }
 
 void Engine::settled(const Token& token) {
+  const std::size_t bytes = token.allocated_bytes.load(std::memory_order_relaxed);
+  SettleScope* const scope = SettleScope::of(*this);
+  if (scope != nullptr && token.cookie == nullptr && token.outcome() == Outcome::kDelivered) {
+    scope->add(bytes);
+    return;
+  }
+  // Who hears of its item here may look at the counts, so the others go first.
+  if (scope != nullptr) scope->flush();
   ledger_.settled(token);
+  const bool refused = admission_.settled(1, bytes);
   if (token.cookie != nullptr) TicketState::settle(token);
-  if (!admission_.settled(token.allocated_bytes.load(std::memory_order_relaxed))) return;
-  for (const auto& host : hosts_) {
-    if (!host->is_done() && dynamic_cast<SourceHost*>(host.get()) != nullptr) host->wake();
+  if (refused) wake_sources();
+}
+
+void Engine::delivered(std::int64_t items, std::size_t largest_bytes) {
+  ledger_.delivered(items);
+  if (admission_.settled(items, largest_bytes)) wake_sources();
+}
+
+std::int64_t Engine::let_in(std::int64_t wanted) {
+  const std::int64_t items = admission_.let_in(wanted);
+  if (items > 0) ledger_.admitted(items);
+  return items;
+}
+
+void Engine::give_back(std::int64_t items) {
+  ledger_.admitted(-items);
+  if (admission_.give_back(items)) wake_sources();
+}
+
+void Engine::wake_sources() {
+  for (Host* source : sources_) {
+    if (!source->is_done()) source->wake();
   }
 }
 

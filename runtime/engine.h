@@ -8,6 +8,7 @@
 #include "sluice/runtime/ledger.h"
 #include "sluice/runtime/scheduler.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -62,18 +63,24 @@ class Engine final : public Token::Observer {
 
   // For hosts.
   Scheduler& scheduler() { return *scheduler_; }
-  Admission& admission() { return admission_; }
-  Ledger& writable_ledger() { return ledger_; }
   const EngineOptions& options() const { return options_; }
   const std::shared_ptr<MemoryBudget>& budget() const { return budget_; }
   std::stop_token stop_token() const { return abort_source_.get_token(); }
   std::stop_token source_stop_token() const { return sources_source_.get_token(); }
+  bool sources_are_stopped() const { return sources_stopped_.load(std::memory_order_acquire); }
   void fail(Status status);
   void host_done();
   void settled(const Token& token) override;
+  // Lets a source make up to `wanted` items; 0: it is woken when there is room. What it does not
+  // make it gives back.
+  std::int64_t let_in(std::int64_t wanted);
+  void give_back(std::int64_t items);
 
  private:
+  friend class SettleScope;
   void connect();
+  void delivered(std::int64_t items, std::size_t largest_bytes);
+  void wake_sources();
   void on_pool_idle();
   void bring_to_rest();
   void shut_down();
@@ -85,12 +92,14 @@ class Engine final : public Token::Observer {
   std::shared_ptr<MemoryBudget> budget_;
   Admission admission_;
   std::stop_source sources_source_;
+  std::atomic<bool> sources_stopped_{false};
   std::stop_source abort_source_;
   std::atomic<bool> aborted_{false};
   Ledger ledger_;
   std::unique_ptr<Scheduler> scheduler_;
   std::vector<std::unique_ptr<Channel>> channels_;  // one an edge
   std::vector<std::unique_ptr<Host>> hosts_;        // one a node
+  std::vector<Host*> sources_;
   std::size_t opened_ = 0;
   std::atomic<bool> running_{false};
 
@@ -106,6 +115,35 @@ class Engine final : public Token::Observer {
   // Ends what is left of a run that was ended early, so that a program that waits for one item
   // hears of it, too.
   std::thread closer_;
+};
+
+// While it lives, deliveries on its thread are put down together: what they change is shared by all
+// threads, and a burst of items is worth one visit. Scopes nest.
+class SettleScope {
+ public:
+  explicit SettleScope(Engine& engine);
+  ~SettleScope();
+  SettleScope(const SettleScope&) = delete;
+  SettleScope& operator=(const SettleScope&) = delete;
+
+  // Of this thread; null when there is none, or it is another engine's.
+  static SettleScope* of(const Engine& engine);
+
+  void add(std::size_t bytes) {
+    ++items_;
+    largest_ = std::max(largest_, bytes);
+  }
+  void flush() {
+    if (items_ > 0) put_down();
+  }
+
+ private:
+  void put_down();
+
+  Engine& engine_;
+  SettleScope* const outer_;
+  std::int64_t items_ = 0;
+  std::size_t largest_ = 0;
 };
 
 }  // namespace sluice

@@ -58,13 +58,13 @@ Host::Step FlowHost::step() {
     for (Channel* channel : inputs_[input]) {
       std::size_t taken = 0;
       for (; taken < kBurst; ++taken) {
-        std::optional<Packet> packet = channel->take();
-        if (!packet) break;
+        Packet* packet = channel->take();
+        if (packet == nullptr) break;
         if (packet->kind == PacketKind::kEnd) {
           ++ended_edges_;
           continue;
         }
-        if (packet->is_item()) items_.fetch_add(1, std::memory_order_relaxed);
+        if (packet->is_item()) count_items(1);
         if (!check(node_calls::on_packet(node_, gate_, input, std::move(*packet))))
           return Step::kWaiting;
         fed_.store(true, std::memory_order_release);
@@ -75,7 +75,7 @@ Host::Step FlowHost::step() {
   if (ended_edges_ == edge_count_ && !std::exchange(ended_, ended_edges_ == edge_count_)) {
     if (!check(node_calls::on_end(node_, gate_))) return Step::kWaiting;
   }
-  if (!outbox_.is_empty() && !outbox_.drain()) blocked_.fetch_add(1, std::memory_order_relaxed);
+  if (!outbox_.drain()) count_blocked();
   wake_readers();
   wake_writers();
   if (ended_ && outbox_.is_empty()) {
@@ -86,7 +86,7 @@ Host::Step FlowHost::step() {
 }
 
 void FlowHost::Gate::send(std::size_t output, Packet packet) {
-  if (host_.wanted[output]) {
+  if (host_.wanted[output] != 0) {
     host_.outbox_.send(output, std::move(packet));
   } else {
     packet.token.deliver();

@@ -2,6 +2,7 @@
 
 #include "sluice/runtime/engine.h"
 
+#include <chrono>
 #include <utility>
 
 namespace sluice {
@@ -16,7 +17,7 @@ Host::Host(Engine& engine, PlanNode& node, std::size_t place,
   options = &node.options;
   common = &node.common;
   ports = &node.ports;
-  wanted = node.wanted;
+  wanted.assign(node.wanted.begin(), node.wanted.end());
   node_name = node.name;
 }
 
@@ -34,6 +35,7 @@ void Host::schedule(bool after_others) {
 
 void Host::run() {
   constexpr int kTurns = 16;  // steps before others have their turn
+  SettleScope settled(engine_);
   for (int turn = 0;; ++turn) {
     if (turn == kTurns) {
       schedule(true);
@@ -42,6 +44,7 @@ void Host::run() {
     state_.exchange(kActive, std::memory_order_acq_rel);
     const bool runs = !is_done() && !engine_.was_aborted();
     const Step next = runs ? step() : Step::kWaiting;
+    settled.flush();
     if (next == Step::kAgain) continue;
     int active = kActive;
     if (state_.compare_exchange_strong(active, kIdle, std::memory_order_acq_rel)) return;
@@ -61,6 +64,35 @@ void Host::learn_cost(std::uint64_t ns, std::uint64_t items) {
   const std::uint64_t now = ns / items + 1;
   const std::uint64_t old = cost_ns_.load(std::memory_order_relaxed);
   cost_ns_.store(old == 0 ? now : (old * 3 + now) / 4, std::memory_order_relaxed);
+}
+
+std::uint64_t Host::now_ns() {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                        std::chrono::steady_clock::now().time_since_epoch())
+                                        .count());
+}
+
+bool Host::wants_timing() const {
+  constexpr std::uint64_t kMostSteps = 16;
+  constexpr std::uint64_t kMostItems = 256;
+  const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
+  return cost == 0 || cost >= kNotifyEachNs || untimed_steps_ >= kMostSteps ||
+         untimed_items_ >= kMostItems;
+}
+
+void Host::StepTime::account(std::uint64_t items) const {
+  if (items == 0) return;
+  host_.count_items(items);
+  if (!is_timed_) {
+    ++host_.untimed_steps_;
+    host_.untimed_items_ += items;
+    return;
+  }
+  const std::uint64_t ns = now_ns() - started_;
+  const std::uint64_t stands_for = items + std::exchange(host_.untimed_items_, 0);
+  host_.untimed_steps_ = 0;
+  host_.busy_ns_.fetch_add(ns * stands_for / items, std::memory_order_relaxed);
+  host_.learn_cost(ns, items);
 }
 
 void Host::wake_readers() {
@@ -88,11 +120,11 @@ void Host::finish() {
 }
 
 void Host::reject(TokenRef& token, Status status) {
-  rejected_.fetch_add(1, std::memory_order_relaxed);
+  add_plainly(rejected_, 1);
   const bool fatal = common->on_error == OnError::kFail || engine_.options().fail_fast;
   if (fatal) {
     engine_.fail(Status(status.code(), status.reason(),
-                        "item " + token->key + " at " + name() + ": " + status.message()));
+                        "item " + token->key() + " at " + name() + ": " + status.message()));
   }
   token.reject({name(), std::move(status), 1});
 }

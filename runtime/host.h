@@ -83,8 +83,35 @@ class Host : public Runnable, public NodeServices {
   std::atomic<std::uint64_t> cost_ns_{0};  // of one item, smoothed; 0: not known yet
 
   void learn_cost(std::uint64_t ns, std::uint64_t items);
+  // In a step, whose thread alone changes them.
+  void count_items(std::uint64_t items) { add_plainly(items_, items); }
+  void count_blocked() { add_plainly(blocked_, 1); }
+
+  // Times what a step does for its items. Reading the clock costs more than a cheap item does, so
+  // where items are known to be cheap only now and then a step is timed, and stands for the others.
+  class StepTime {
+   public:
+    explicit StepTime(Host& host)
+        : host_(host), is_timed_(host.wants_timing()), started_(is_timed_ ? now_ns() : 0) {}
+    void account(std::uint64_t items) const;
+
+   private:
+    Host& host_;
+    const bool is_timed_;
+    const std::uint64_t started_;
+  };
+  static std::uint64_t now_ns();
+  static constexpr std::uint64_t kNotifyEachNs =
+      500;  // items dearer than this are announced one by one
 
  private:
+  static void add_plainly(std::atomic<std::uint64_t>& counter, std::uint64_t more) {
+    counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+  }
+  bool wants_timing() const;
+
+  std::uint64_t untimed_steps_ = 0;
+  std::uint64_t untimed_items_ = 0;
   enum State : int { kIdle, kActive, kSignalled };
   std::atomic<int> state_{kIdle};
   std::atomic<bool> done_{false};

@@ -22,7 +22,7 @@ Ledger::~Ledger() {
 void Ledger::settled(const Token& token) {
   switch (token.outcome()) {
     case Outcome::kDelivered:
-      delivered_.fetch_add(1, std::memory_order_relaxed);
+      delivered(1);
       return;
     case Outcome::kDropped:
       dropped_.fetch_add(1, std::memory_order_relaxed);
@@ -55,7 +55,7 @@ void Ledger::write_reject(const Token& token) {
     file_ = ::open(plan_.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   }
   const Rejection& rejection = token.rejection();
-  const Value line(Value::Object{{"item", token.key},
+  const Value line(Value::Object{{"item", token.key()},
                                  {"seq", static_cast<std::int64_t>(token.number)},
                                  {"node", rejection.node},
                                  {"code", rejection.status.reason()},

@@ -30,8 +30,14 @@ class Ledger {
   Ledger(RejectsPlan plan, std::function<void(Status)> too_many);
   ~Ledger();
 
-  // A source has made an item.
-  void admitted() { in_.fetch_add(1, std::memory_order_relaxed); }
+  // A source makes so many items; it takes back those that it does not make after all.
+  void admitted(std::int64_t items) {
+    in_.fetch_add(static_cast<std::uint64_t>(items), std::memory_order_relaxed);
+  }
+  void delivered(std::int64_t items) {
+    delivered_.fetch_add(static_cast<std::uint64_t>(items), std::memory_order_relaxed);
+  }
+  // One item has come to its end, whichever it is.
   void settled(const Token& token);
 
   // At the end: whether the share of rejected items is over the limit, and whether the report could

@@ -36,20 +36,8 @@ Status process(Node& node, Context& ctx) {
   return guarded([&] { return node.process(ctx); });
 }
 
-std::vector<Status> process_batch(Node& node, Context& ctx, std::span<Item> items) {
-  std::vector<Status> statuses;
-  const Status call = guarded([&] {
-    statuses = node.process_batch(ctx, items);
-    return Status::ok();
-  });
-  if (!call.is_ok()) return std::vector<Status>(items.size(), call);
-  if (statuses.size() != items.size()) {
-    return std::vector<Status>(
-        items.size(),
-        internal("node.batch", "process_batch gave " + std::to_string(statuses.size()) +
-                                   " statuses for " + std::to_string(items.size()) + " items"));
-  }
-  return statuses;
+Status process_batch(Node& node, Context& ctx, std::span<Item> items) {
+  return guarded([&] { return node.process_batch(ctx, items); });
 }
 
 Result<Next> next(Node& node, SourceContext& ctx) {

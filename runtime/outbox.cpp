@@ -1,10 +1,11 @@
 #include "sluice/runtime/outbox.h"
 
-#include <utility>
-
 namespace sluice {
 
 Outbox::Outbox(std::vector<std::vector<Channel*>> readers) : outputs_(readers.size()) {
+  std::size_t count = 0;
+  for (const auto& channels : readers) count += channels.size();
+  edges_.reserve(count);
   for (std::size_t output = 0; output < readers.size(); ++output) {
     for (Channel* channel : readers[output]) {
       edges_.push_back({channel, {}, false});
@@ -13,44 +14,35 @@ Outbox::Outbox(std::vector<std::vector<Channel*>> readers) : outputs_(readers.si
   }
 }
 
-void Outbox::send(std::size_t output, Packet packet) {
-  const std::vector<Edge*>& edges = outputs_[output];
+void Outbox::send_to_all(const std::vector<Edge*>& edges, Packet& packet) {
   if (edges.empty()) {
     packet.token.deliver();
     return;
   }
-  for (std::size_t i = 0; i + 1 < edges.size(); ++i) put(*edges[i], packet.share());
-  put(*edges.back(), std::move(packet));
+  for (std::size_t i = 0; i + 1 < edges.size(); ++i) {
+    Packet copy = packet.share();
+    put(*edges[i], copy);
+  }
+  put(*edges.back(), packet);
 }
 
 void Outbox::send_end() {
-  for (Edge& edge : edges_) put(edge, Packet::marker(PacketKind::kEnd, 0));
-}
-
-bool Outbox::try_put(Edge& edge, Packet& packet) {
-  if (packet.is_item()) {
-    const std::uint64_t bytes = packet.payload.size_bytes();
-    if (!edge.channel->has_room(bytes)) return false;
+  for (Edge& edge : edges_) {
+    Packet end = Packet::marker(PacketKind::kEnd, 0);
+    put(edge, end);
   }
-  edge.channel->push(std::move(packet));
-  edge.touched = true;
-  return true;
 }
 
-void Outbox::put(Edge& edge, Packet packet) {
-  if (edge.waiting.empty() && try_put(edge, packet)) return;
-  edge.waiting.push_back(std::move(packet));
-  ++waiting_;
-}
-
-bool Outbox::drain() {
+bool Outbox::drain_edges() {
   for (Edge& edge : edges_) {
     while (!edge.waiting.empty()) {
-      if (!try_put(edge, edge.waiting.front())) {
+      Packet& packet = edge.waiting.front();
+      if (!edge.channel->try_push(packet)) {
         // Room that came between the two looks is used at once, else nobody would wake us for it.
-        if (edge.channel->ask_for_space(edge.waiting.front().payload.size_bytes())) break;
+        if (edge.channel->ask_for_space(packet.payload.size_bytes())) break;
         continue;
       }
+      edge.touched = true;
       edge.waiting.pop_front();
       --waiting_;
     }

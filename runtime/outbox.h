@@ -2,9 +2,10 @@
 
 #include "sluice/core/packet.h"
 #include "sluice/runtime/channel.h"
+#include "sluice/runtime/fifo.h"
 
 #include <cstdint>
-#include <deque>
+#include <utility>
 #include <vector>
 
 namespace sluice {
@@ -18,23 +19,27 @@ class Outbox {
   explicit Outbox(std::vector<std::vector<Channel*>> readers);
 
   // Sends a packet to every reader of an output; the last reader gets the packet itself.
-  void send(std::size_t output, Packet packet);
+  void send(std::size_t output, Packet packet) {
+    const std::vector<Edge*>& edges = outputs_[output];
+    if (edges.size() == 1) {
+      put(*edges.front(), packet);
+    } else {
+      send_to_all(edges, packet);
+    }
+  }
   // Sends kEnd to every reader.
   void send_end();
 
   // Moves what it can; true when nothing is left. After false, readers that are full will wake the
   // node that owns this box.
-  bool drain();
+  bool drain() { return waiting_ == 0 || drain_edges(); }
   bool is_empty() const { return waiting_ == 0; }
-  std::size_t readers(std::size_t output) const { return outputs_[output].size(); }
 
   // Channels that were given something since the last call: their readers want to be woken.
   template <class Fn>
   void for_each_touched(Fn&& fn) {
     for (Edge& edge : edges_) {
-      if (!edge.touched) continue;
-      edge.touched = false;
-      fn(*edge.channel);
+      if (std::exchange(edge.touched, false)) fn(*edge.channel);
     }
   }
 
@@ -47,13 +52,21 @@ class Outbox {
  private:
   struct Edge {
     Channel* channel;
-    std::deque<Packet> waiting;
+    Fifo<Packet> waiting;
     bool touched = false;
   };
-  void put(Edge& edge, Packet packet);
-  static bool try_put(Edge& edge, Packet& packet);
+  void put(Edge& edge, Packet& packet) {
+    if (edge.waiting.empty() && edge.channel->try_push(packet)) {
+      edge.touched = true;
+      return;
+    }
+    edge.waiting.push_back(std::move(packet));
+    ++waiting_;
+  }
+  void send_to_all(const std::vector<Edge*>& edges, Packet& packet);
+  bool drain_edges();
 
-  std::deque<Edge> edges_;
+  std::vector<Edge> edges_;
   std::vector<std::vector<Edge*>> outputs_;
   std::size_t waiting_ = 0;
 };

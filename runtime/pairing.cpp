@@ -55,20 +55,19 @@ void Pairing::add(std::size_t input, Packet packet) {
   Outer& outer = outers_[role.place];
   assert(packet.seq >= outer.first);
   const std::size_t place = static_cast<std::size_t>(packet.seq - outer.first);
-  if (place >= outer.packets.size()) outer.packets.resize(place + 1);
+  while (place >= outer.packets.size()) outer.packets.push_back();
   outer.packets[place].packet = std::move(packet);
 }
 
 void Pairing::add_lead(const Role& role, Packet packet) {
   assert(packet.seq >= first_);
   const std::size_t place = static_cast<std::size_t>(packet.seq - first_);
-  while (place >= slots_.size()) {
-    slots_.emplace_back();
-    slots_.back().packets.resize(lead_inputs_.size());
+  while (place >= arrived_.size()) {
+    arrived_.push_back(0);
+    for (std::size_t i = 0; i < lead_inputs_.size(); ++i) packets_.push_back();
   }
-  Slot& slot = slots_[place];
-  merge_into(slot.packets[role.place], std::move(packet));
-  ++slot.arrived;
+  merge_into(packets_[place * lead_inputs_.size() + role.place], std::move(packet));
+  ++arrived_[place];
 }
 
 void Pairing::merge_into(std::optional<Packet>& held, Packet packet) {
@@ -90,40 +89,44 @@ void Pairing::merge_into(std::optional<Packet>& held, Packet packet) {
     held = std::move(packet);
 }
 
-std::optional<Unit> Pairing::next() {
-  if (slots_.empty() || slots_.front().arrived < edges_per_slot_) return std::nullopt;
-  Slot& slot = slots_.front();
-  if (!outers_are_here(slot)) return std::nullopt;
-  Unit unit = combine(slot, first_);
-  slots_.pop_front();
-  ++first_;
-  if (unit.kind == PacketKind::kItem) lend_outers(unit);
-  if (unit.kind == PacketKind::kGroupEnd) release_outers(unit);
-  return unit;
+bool Pairing::next(Unit& unit) {
+  if (arrived_.empty() || arrived_.front() < edges_per_slot_) return false;
+  if (!outers_are_here()) return false;
+  combine_front(unit);
+  pop_front();
+  if (unit.packet.is_item()) lend_outers(unit);
+  if (unit.packet.kind == PacketKind::kGroupEnd) release_outers(unit.packet);
+  return true;
 }
 
-Unit Pairing::combine(Slot& slot, std::uint64_t seq) {
-  Unit unit;
-  unit.seq = seq;
-  unit.group = slot.packets.front()->group;
-  for (const auto& packet : slot.packets) {
-    if (packet->kind == PacketKind::kGroupEnd) unit.kind = PacketKind::kGroupEnd;
-    if (weight(packet->kind) > weight(unit.kind)) unit.kind = packet->kind;
+void Pairing::combine_front(Unit& unit) {
+  unit.reset();
+  Packet& all = unit.packet;
+  all.seq = first_;
+  all.group = front(0).group;
+  for (std::size_t i = 0; i < lead_inputs_.size(); ++i) {
+    const PacketKind kind = front(i).kind;
+    if (kind == PacketKind::kGroupEnd || weight(kind) > weight(all.kind)) all.kind = kind;
   }
-  const bool is_item = unit.kind == PacketKind::kItem;
+  const bool is_item = all.is_item();
   if (is_item) unit.inputs.resize(input_count_);
-  for (std::size_t i = 0; i < slot.packets.size(); ++i) {
-    Packet& packet = *slot.packets[i];
+  for (std::size_t i = 0; i < lead_inputs_.size(); ++i) {
+    Packet& packet = front(i);
     if (is_item) unit.inputs[lead_inputs_[i]] = std::move(packet.payload);
     // One share stands for all of the pair; a marker's partner has come to its end here.
-    const bool keeps_token = is_item || unit.kind == PacketKind::kGroupEnd;
-    if (keeps_token && packet.token && !unit.token) {
-      unit.token = std::move(packet.token);
+    const bool keeps_token = is_item || all.kind == PacketKind::kGroupEnd;
+    if (keeps_token && packet.token && !all.token) {
+      all.token = std::move(packet.token);
     } else {
       packet.token.deliver();
     }
   }
-  return unit;
+}
+
+void Pairing::pop_front() {
+  for (std::size_t i = 0; i < lead_inputs_.size(); ++i) packets_.pop_front();
+  arrived_.pop_front();
+  ++first_;
 }
 
 const Group* Pairing::ancestor(const GroupRef& group, int distance) {
@@ -132,13 +135,14 @@ const Group* Pairing::ancestor(const GroupRef& group, int distance) {
   return g;
 }
 
-bool Pairing::outers_are_here(const Slot& slot) const {
+// Whether what the front slot is to be lent has come.
+bool Pairing::outers_are_here() {
   if (outers_.empty()) return true;
   PacketKind kind = PacketKind::kItem;
-  for (const auto& packet : slot.packets) {
-    if (!packet->is_item()) kind = packet->kind;
+  for (std::size_t i = 0; i < lead_inputs_.size(); ++i) {
+    if (!front(i).is_item()) kind = front(i).kind;
   }
-  const GroupRef& group = slot.packets.front()->group;
+  const GroupRef& group = front(0).group;
   if (kind == PacketKind::kItem) {
     for (const Outer& outer : outers_) {
       if (!outer.has(ancestor(group, outer.distance)->parent_seq)) return false;
@@ -159,18 +163,18 @@ bool Pairing::outers_are_here(const Slot& slot) const {
 void Pairing::lend_outers(Unit& unit) {
   PacketKind worst = PacketKind::kItem;
   for (const Outer& outer : outers_) {
-    const std::uint64_t seq = ancestor(unit.group, outer.distance)->parent_seq;
+    const std::uint64_t seq = ancestor(unit.packet.group, outer.distance)->parent_seq;
     const Packet& packet = *outer.packets[static_cast<std::size_t>(seq - outer.first)].packet;
     unit.inputs[outer.input] = packet.payload;
     if (weight(packet.kind) > weight(worst)) worst = packet.kind;
   }
   if (worst == PacketKind::kItem) return;
-  unit.kind = worst;
+  unit.packet.kind = worst;
   unit.inputs.clear();
-  unit.token.deliver();
+  unit.packet.token.deliver();
 }
 
-void Pairing::release_outers(const Unit& group_end) {
+void Pairing::release_outers(const Packet& group_end) {
   // The end of a group ends the group around it too where the parent it stands for is itself an
   // end.
   const Group* ended = &*group_end.group;
@@ -195,7 +199,8 @@ void Pairing::Outer::release(std::uint64_t seq) {
 }
 
 void Pairing::clear() {
-  slots_.clear();
+  arrived_.clear();
+  packets_.clear();
   for (Outer& outer : outers_) outer.packets.clear();
 }
 

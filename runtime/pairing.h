@@ -2,22 +2,29 @@
 
 #include "sluice/core/packet.h"
 #include "sluice/graphs/plan.h"
+#include "sluice/runtime/fifo.h"
 
 #include <cstdint>
-#include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace sluice {
 
-// What stands in front of a node for one sequence number: its paired inputs, or a marker.
+// What stands in front of a node for one sequence number: an item with its inputs, or a marker.
 struct Unit {
-  std::vector<PayloadRef> inputs;  // one a port, empty where unwired; nothing for a marker
-  TokenRef token;                  // of an item, and of a group end that has an item behind it
-  GroupRef group;
-  std::uint64_t seq = 0;
-  PacketKind kind = PacketKind::kItem;
+  Packet packet;                   // of a node with several inputs without its payload
+  std::vector<PayloadRef> inputs;  // of such a node: one a port, empty where unwired
+
+  std::span<PayloadRef> payloads() {
+    return inputs.empty() ? std::span(&packet.payload, 1) : std::span(inputs);
+  }
+  // Makes it as new, but keeps the memory of `inputs`.
+  void reset() {
+    inputs.clear();
+    packet = Packet();
+  }
 };
 
 // Pairs a node's inputs by item.
@@ -36,21 +43,16 @@ class Pairing {
   // A packet or marker that came for `input`, never kEnd.
   void add(std::size_t input, Packet packet);
 
-  // The next unit in order, when all of it is there.
-  std::optional<Unit> next();
+  // Makes `unit` the next one in order; false when not all of it is there.
+  bool next(Unit& unit);
 
   // Whether it holds nothing.
-  bool is_empty() const { return slots_.empty(); }
-  std::size_t held() const { return slots_.size(); }
+  bool is_empty() const { return arrived_.empty(); }
 
   // Gives up what it holds: the items are not coming out any more.
   void clear();
 
  private:
-  struct Slot {
-    std::vector<std::optional<Packet>> packets;  // one a lead input
-    std::uint32_t arrived = 0;                   // edges that have filled it
-  };
   // An input from a scope around: packets by their own number, from `first` on.
   struct Outer {
     std::size_t input = 0;
@@ -60,7 +62,7 @@ class Pairing {
       std::optional<Packet> packet;
       bool released = false;
     };
-    std::deque<Lent> packets;
+    Fifo<Lent> packets;
     bool has(std::uint64_t seq) const;
     void release(std::uint64_t seq);
   };
@@ -72,11 +74,13 @@ class Pairing {
 
   void add_lead(const Role& role, Packet packet);
   void merge_into(std::optional<Packet>& held, Packet packet);
-  Unit combine(Slot& slot, std::uint64_t seq);
-  // Lends the outer inputs to an item; false when one has not come yet.
-  bool outers_are_here(const Slot& slot) const;
+  // The packet of the front slot for a lead input.
+  Packet& front(std::size_t lead) { return *packets_[lead]; }
+  void combine_front(Unit& unit);
+  void pop_front();
+  bool outers_are_here();
   void lend_outers(Unit& unit);
-  void release_outers(const Unit& group_end);
+  void release_outers(const Packet& group_end);
   static const Group* ancestor(const GroupRef& group, int distance);
 
   const std::string node_name_;
@@ -84,10 +88,13 @@ class Pairing {
   std::vector<Role> roles_;  // one an input
   std::vector<std::size_t> lead_inputs_;
   std::uint32_t edges_per_slot_ = 0;
-  std::uint64_t first_ = 0;  // number of slots_[0]
   std::uint64_t renumbered_ = 0;
-  std::deque<Slot> slots_;
-  std::deque<Outer> outers_;
+  // Slots in order from number `first_` on: how many edges have filled each, and its packets, one a
+  // lead input.
+  std::uint64_t first_ = 0;
+  Fifo<std::uint32_t> arrived_;
+  Fifo<std::optional<Packet>> packets_;
+  std::vector<Outer> outers_;
 };
 
 }  // namespace sluice

@@ -4,19 +4,17 @@
 #include "sluice/runtime/node_host.h"
 
 #include <algorithm>
-#include <chrono>
+#include <iterator>
 #include <utility>
 
 namespace sluice {
 namespace {
 
-constexpr std::size_t kBurst = 64;            // items a step moves at most
-constexpr std::uint64_t kNotifyEachNs = 500;  // items dearer than this are announced one by one
+constexpr std::size_t kBurst = 64;  // items a step moves at most
 
-std::uint64_t now_ns() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                        std::chrono::steady_clock::now().time_since_epoch())
-                                        .count());
+// Among the children of its split, from 0.
+std::uint64_t place_of(const Packet& packet) {
+  return packet.group ? packet.seq - packet.group->first_seq : 0;
 }
 
 std::size_t worker_count(const PlanNode& node, int pool_threads) {
@@ -52,6 +50,9 @@ ProcessHost::ProcessHost(Engine& engine, PlanNode& node, std::size_t place,
       next_child_(node.ports.outputs.size(), 0) {
   for (const auto& edges : inputs_) edge_count_ += edges.size();
   for (std::size_t i = workers_; i > 0; --i) free_workers_.push_back(i - 1);
+  for (std::size_t output = 0; output < wanted.size(); ++output) {
+    if (wanted[output] != 0) read_outputs_.push_back(output);
+  }
 }
 
 ProcessHost::~ProcessHost() = default;
@@ -66,7 +67,7 @@ Status ProcessHost::open() {
 }
 
 Status ProcessHost::close() {
-  stop_wait();
+  cancel_timer();
   threads_.reset();
   Context ctx(*this, nullptr, 0);
   return node_calls::close(node_, ctx);
@@ -79,30 +80,24 @@ NodeStats ProcessHost::stats() const {
 }
 
 Host::Step ProcessHost::step() {
-  collect();
+  if (!window_.empty()) collect();
   const bool drained = outbox_.drain();
   bool more = take_inputs();
   std::size_t moved = 0;
-  const std::uint64_t started = now_ns();
-  inline_items_ = 0;
   if (drained) {
-    for (; moved < kBurst && outbox_.is_empty() && can_take(); ++moved) {
-      std::optional<Unit> unit = next_unit();
-      if (!unit) break;
-      dispatch(std::move(*unit));
-    }
+    const StepTime time(*this);
+    inline_items_ = 0;
+    moved = take_burst();
+    time.account(inline_items_);
   }
-  if (inline_items_ > 0) {
-    const std::uint64_t ns = now_ns() - started;
-    busy_ns_.fetch_add(ns, std::memory_order_relaxed);
-    learn_cost(ns, inline_items_);
-  }
+  if (timer_rang_.exchange(false, std::memory_order_acq_rel)) end_wait();
+  if (forming_ && !withholds_.load(std::memory_order_relaxed)) start_wait();
   if (forming_ && (forming_->item_count >= batch_max_ || inputs_ended() || blocking_ ||
                    release_.load(std::memory_order_acquire))) {
     hand_out();
   }
-  collect();
-  if (!outbox_.is_empty() && !outbox_.drain()) blocked_.fetch_add(1, std::memory_order_relaxed);
+  if (!window_.empty()) collect();
+  if (!outbox_.drain()) count_blocked();
   wake_readers();
   wake_writers();
   if (inputs_ended() && window_.empty() && !forming_ && outbox_.is_empty() &&
@@ -123,8 +118,8 @@ bool ProcessHost::take_inputs() {
     for (Channel* channel : inputs_[input]) {
       std::size_t taken = 0;
       for (; taken < kBurst; ++taken) {
-        std::optional<Packet> packet = channel->take();
-        if (!packet) break;
+        Packet* packet = channel->take();
+        if (packet == nullptr) break;
         if (packet->kind == PacketKind::kEnd) {
           ++ended_edges_;
         } else {
@@ -137,21 +132,61 @@ bool ProcessHost::take_inputs() {
   return more;
 }
 
-std::optional<Unit> ProcessHost::next_unit() {
-  if (pairs_) return pairing_.next();
-  std::optional<Packet> packet = inputs_[0][0]->take();
-  if (!packet) return std::nullopt;
-  if (packet->kind == PacketKind::kEnd) {
-    ++ended_edges_;
-    return std::nullopt;
+// Takes items and markers until there is none, a reader is full, or others have their turn.
+std::size_t ProcessHost::take_burst() {
+  std::size_t moved = 0;
+  while (moved < kBurst && outbox_.is_empty() && can_take() &&
+         (pairs_ ? take_pair() : take_packet())) {
+    ++moved;
   }
-  Unit unit;
-  if (packet->is_item()) unit.inputs.push_back(std::move(packet->payload));
-  unit.token = std::move(packet->token);
-  unit.group = std::move(packet->group);
-  unit.seq = packet->seq;
-  unit.kind = packet->kind;
-  return unit;
+  return moved;
+}
+
+bool ProcessHost::take_packet() {
+  Packet* packet = inputs_[0][0]->take();
+  if (packet == nullptr) return false;
+  if (packet->is_item()) {
+    take_item(*packet, {&packet->payload, 1});
+  } else if (packet->kind == PacketKind::kEnd) {
+    ++ended_edges_;
+    return false;
+  } else {
+    take_marker(*packet);
+  }
+  return true;
+}
+
+bool ProcessHost::take_pair() {
+  if (!pairing_.next(pair_)) return false;
+  if (pair_.packet.is_item()) {
+    take_item(pair_.packet, pair_.inputs);
+  } else {
+    take_marker(pair_.packet);
+  }
+  return true;
+}
+
+void ProcessHost::take_item(Packet& packet, std::span<PayloadRef> inputs) {
+  if (runs_inline()) {
+    process_inline(packet, inputs);
+    return;
+  }
+  Unit& unit = add_to_work();
+  if (pairs_)
+    unit.inputs.assign(std::move_iterator(inputs.begin()), std::move_iterator(inputs.end()));
+  unit.packet = std::move(packet);
+  if (++forming_->item_count >= batch_max_) hand_out();
+}
+
+// A marker keeps its place behind the items that came before it.
+void ProcessHost::take_marker(Packet& packet) {
+  if (forming_) {
+    forming_->units.add().packet = std::move(packet);
+  } else if (!window_.empty()) {
+    window_.back()->after.add().packet = std::move(packet);
+  } else {
+    pass_marker(packet);
+  }
 }
 
 bool ProcessHost::can_take() const {
@@ -166,62 +201,59 @@ bool ProcessHost::runs_inline() const {
   return cost > 0 && cost < Scheduler::kHeavyNs;
 }
 
-void ProcessHost::dispatch(Unit unit) {
-  if (unit.kind != PacketKind::kItem) {
-    // A marker keeps its place behind the items that came before it.
-    if (forming_) {
-      forming_->units.push_back(std::move(unit));
-    } else if (!window_.empty()) {
-      window_.back()->after.push_back(std::move(unit));
-    } else {
-      pass_marker(unit);
-    }
-    return;
-  }
-  if (runs_inline()) {
-    process_inline(std::move(unit));
-  } else {
-    add_to_work(std::move(unit));
-  }
-}
-
-void ProcessHost::process_inline(Unit unit) {
+void ProcessHost::process_inline(Packet& packet, std::span<PayloadRef> inputs) {
   const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
   if (cost == 0 || cost >= Scheduler::kHeavyNs) {
     wake_readers();
     engine_.scheduler().before_heavy();
   }
-  Item item(*this, unit.inputs, &*unit.token, unit.group ? unit.seq - unit.group->first_seq : 0);
+  Item item(*this, inputs, *packet.token, place_of(packet), emissions_);
   Context ctx(*this, &item, 0);
   Status status = node_calls::process(node_, ctx);
   ++inline_items_;
-  items_.fetch_add(1, std::memory_order_relaxed);
-  complete(unit, std::move(status), item.emissions());
-  if (cost >= kNotifyEachNs) wake_readers();
+  complete(packet, std::move(status), emissions_);
+  emissions_.clear();
+  if (cost < kNotifyEachNs) return;
+  wake_readers();
+  SettleScope::of(engine_)->flush();
 }
 
-void ProcessHost::add_to_work(Unit unit) {
-  if (!forming_) {
-    forming_ = new_work();
-    if (batch_max_ > 1 && !blocking_) start_wait();
-  }
-  forming_->units.push_back(std::move(unit));
-  if (++forming_->item_count >= batch_max_) hand_out();
+// A place in the call that is being put together.
+Unit& ProcessHost::add_to_work() {
+  if (!forming_) forming_ = new_work();
+  return forming_->units.add();
 }
 
+// What is left of a burst waits for company.
 void ProcessHost::start_wait() {
+  if (batch_max_ == 1 || blocking_) return;
   release_.store(false, std::memory_order_relaxed);
+  wait_until_ = clock().now() + common->batch_wait;
   withholds_.store(true, std::memory_order_release);
-  wait_timer_ = clock().call_at(clock().now() + common->batch_wait, [this] {
-    release_.store(true, std::memory_order_release);
+  if (!wait_timer_) set_timer();
+}
+
+// One timer at a time: a batch that is full before its time leaves it to the next one, which sets
+// it anew when it rings too early.
+void ProcessHost::set_timer() {
+  wait_timer_ = clock().call_at(wait_until_, [this] {
+    timer_rang_.store(true, std::memory_order_release);
     wake();
   });
 }
 
-void ProcessHost::stop_wait() {
-  withholds_.store(false, std::memory_order_release);
+void ProcessHost::end_wait() {
+  wait_timer_.reset();
+  if (!withholds_.load(std::memory_order_relaxed)) return;
+  if (clock().now() >= wait_until_) {
+    release_.store(true, std::memory_order_relaxed);
+  } else {
+    set_timer();
+  }
+}
+
+void ProcessHost::cancel_timer() {
   if (wait_timer_) clock().cancel(*std::exchange(wait_timer_, std::nullopt));
-  release_.store(false, std::memory_order_relaxed);
 }
 
 void ProcessHost::on_pool_idle() {
@@ -232,7 +264,8 @@ void ProcessHost::on_pool_idle() {
 
 // Moves the forming work to the window and starts it if a worker is free; else `collect` will.
 void ProcessHost::hand_out() {
-  stop_wait();
+  withholds_.store(false, std::memory_order_release);
+  release_.store(false, std::memory_order_relaxed);
   window_.push_back(std::move(forming_));
   collect();
 }
@@ -275,30 +308,28 @@ void ProcessHost::collect() {
 
 void ProcessHost::Work::run() {
   ProcessHost& host = host_;
-  std::vector<Item> items;
+  if (emissions.size() < item_count) emissions.resize(item_count);
   items.reserve(item_count);
-  for (Unit& unit : units) {
-    if (unit.kind != PacketKind::kItem) continue;
-    items.emplace_back(host, unit.inputs, &*unit.token,
-                       unit.group ? unit.seq - unit.group->first_seq : 0);
+  for (Unit& unit : units.all()) {
+    Packet& packet = unit.packet;
+    if (!packet.is_item()) continue;
+    items.emplace_back(host, unit.payloads(), *packet.token, place_of(packet),
+                       emissions[items.size()]);
   }
   if (!host.blocking_) host.engine_.scheduler().before_heavy();
   const std::uint64_t started = now_ns();
   if (host.plan_node_.spec().takes_batches()) {
     Context ctx(host, items.empty() ? nullptr : &items.front(), worker);
-    statuses = node_calls::process_batch(host.node_, ctx, items);
+    status = node_calls::process_batch(host.node_, ctx, items);
   } else {
-    statuses.clear();
     for (Item& item : items) {
       Context ctx(host, &item, worker);
-      statuses.push_back(host.engine_.was_aborted()
-                             ? Status(Code::kCancelled, "run.aborted", "the run was ended")
-                             : node_calls::process(host.node_, ctx));
+      item.set_status(host.engine_.was_aborted()
+                          ? Status(Code::kCancelled, "run.aborted", "the run was ended")
+                          : node_calls::process(host.node_, ctx));
     }
   }
   const std::uint64_t ns = now_ns() - started;
-  emissions.clear();
-  for (Item& item : items) emissions.push_back(std::move(item.emissions()));
   host.busy_ns_.fetch_add(ns, std::memory_order_relaxed);
   host.learn_cost(ns, items.size());
   done.store(true, std::memory_order_release);
@@ -306,17 +337,18 @@ void ProcessHost::Work::run() {
 }
 
 void ProcessHost::send_results(Work& work) {
-  std::size_t item = 0;
-  for (Unit& unit : work.units) {
-    if (unit.kind != PacketKind::kItem) {
-      pass_marker(unit);
+  std::size_t index = 0;
+  for (Unit& unit : work.units.all()) {
+    if (!unit.packet.is_item()) {
+      pass_marker(unit.packet);
       continue;
     }
-    items_.fetch_add(1, std::memory_order_relaxed);
-    complete(unit, std::move(work.statuses[item]), work.emissions[item]);
-    ++item;
+    Item& item = work.items[index++];
+    complete(unit.packet, work.status.is_ok() ? std::move(item.status()) : work.status,
+             item.emissions());
   }
-  for (Unit& unit : work.after) pass_marker(unit);
+  count_items(index);
+  for (Unit& unit : work.after.all()) pass_marker(unit.packet);
 }
 
 std::unique_ptr<ProcessHost::Work> ProcessHost::new_work() {
@@ -326,103 +358,123 @@ std::unique_ptr<ProcessHost::Work> ProcessHost::new_work() {
   return work;
 }
 
+void ProcessHost::Work::clear() {
+  units.clear();
+  after.clear();
+  item_count = 0;
+  items.clear();
+  for (std::vector<Emission>& of_item : emissions) of_item.clear();
+  status = Status::ok();
+  done.store(false, std::memory_order_relaxed);
+  handed_out = false;
+}
+
 void ProcessHost::retire(std::unique_ptr<Work> work) {
-  work->units.clear();
-  work->after.clear();
-  work->item_count = 0;
-  work->emissions.clear();
-  work->done.store(false, std::memory_order_relaxed);
-  work->handed_out = false;
+  work->clear();
   spare_.push_back(std::move(work));
 }
 
-void ProcessHost::complete(Unit& unit, Status status, std::vector<Emission>& emissions) {
-  const std::vector<PortDecl>& outputs = ports->outputs;
-  if (status.is_ok() && emissions.size() > 1) {
-    std::vector<std::size_t> given(outputs.size(), 0);
-    for (const Emission& emission : emissions) {
-      if (++given[emission.output] > 1 && !outputs[emission.output].many) {
-        status =
-            internal("node.emitted_twice", "the node gave two values for one item on output `" +
-                                               outputs[emission.output].name + "`");
+void ProcessHost::complete(Packet& packet, Status status, std::vector<Emission>& emissions) {
+  if (status.is_ok() && emissions.size() > 1) status = check_emissions(emissions);
+  if (status.is_ok()) {
+    const bool is_plain = read_outputs_.size() == 1 && emissions.size() == 1 &&
+                          !ports->outputs[read_outputs_[0]].many;
+    if (is_plain) {
+      send_one(packet, read_outputs_[0], std::move(emissions[0].payload));
+    } else {
+      send_each(packet, emissions);
+    }
+    return;
+  }
+  if (status.code() == Code::kCancelled && engine_.was_aborted()) {
+    packet.token = TokenRef();  // nobody's fault and nobody's success: unfinished
+    return;
+  }
+  reject(packet.token, std::move(status));
+  packet.kind = PacketKind::kRejected;
+  pass_marker(packet);
+}
+
+Status ProcessHost::check_emissions(const std::vector<Emission>& emissions) const {
+  for (std::size_t i = 0; i < emissions.size(); ++i) {
+    const PortDecl& output = ports->outputs[emissions[i].output];
+    if (output.many) continue;
+    for (std::size_t j = 0; j < i; ++j) {
+      if (emissions[j].output == emissions[i].output) {
+        return internal("node.emitted_twice",
+                        "the node gave two values for one item on output `" + output.name + "`");
       }
     }
   }
-  if (status.code() == Code::kCancelled && engine_.was_aborted()) {
-    unit.token = TokenRef();  // nobody's fault and nobody's success: unfinished
-    return;
-  }
-  if (!status.is_ok()) {
-    reject(unit.token, std::move(status));
-    unit.kind = PacketKind::kRejected;
-    pass_marker(unit);
-    return;
-  }
-  for (std::size_t output = 0; output < outputs.size(); ++output) {
-    if (!wanted[output]) continue;
-    if (outputs[output].many) {
-      std::vector<PayloadRef> children;
-      for (Emission& emission : emissions) {
-        if (emission.output == output) children.push_back(std::move(emission.payload));
-      }
-      send_children(unit, output, std::move(children), PacketKind::kItem);
+  return Status::ok();
+}
+
+// The item's only output takes over all that the packet holds.
+void ProcessHost::send_one(Packet& packet, std::size_t output, PayloadRef payload) {
+  packet.payload = std::move(payload);
+  outbox_.send(output, std::move(packet));
+}
+
+void ProcessHost::send_each(Packet& packet, std::vector<Emission>& emissions) {
+  for (const std::size_t output : read_outputs_) {
+    if (ports->outputs[output].many) {
+      send_children(packet, output, emissions);
       continue;
     }
     const auto emission = std::find_if(emissions.begin(), emissions.end(),
                                        [&](const Emission& e) { return e.output == output; });
-    Packet packet = Packet::marker(PacketKind::kFiltered, unit.seq, unit.group);
+    Packet sent = Packet::marker(PacketKind::kFiltered, packet.seq, packet.group);
     if (emission != emissions.end()) {
-      packet.kind = PacketKind::kItem;
-      packet.payload = std::move(emission->payload);
-      packet.token = unit.token.share();
+      sent.kind = PacketKind::kItem;
+      sent.payload = std::move(emission->payload);
+      sent.token = packet.token.share();
     }
-    outbox_.send(output, std::move(packet));
+    outbox_.send(output, std::move(sent));
   }
-  unit.token.deliver();
+  packet.token.deliver();
 }
 
-void ProcessHost::pass_marker(Unit& unit) {
-  const std::vector<PortDecl>& outputs = ports->outputs;
-  for (std::size_t output = 0; output < outputs.size(); ++output) {
-    if (!wanted[output]) continue;
-    if (outputs[output].many) {
-      send_children(unit, output, {}, unit.kind);
+void ProcessHost::pass_marker(Packet& packet) {
+  for (const std::size_t output : read_outputs_) {
+    if (ports->outputs[output].many) {
+      send_children(packet, output, {});
       continue;
     }
-    Packet packet = Packet::marker(unit.kind, unit.seq, unit.group);
-    if (unit.kind == PacketKind::kGroupEnd && unit.token) packet.token = unit.token.share();
-    outbox_.send(output, std::move(packet));
+    Packet marker = Packet::marker(packet.kind, packet.seq, packet.group);
+    if (packet.kind == PacketKind::kGroupEnd && packet.token) marker.token = packet.token.share();
+    outbox_.send(output, std::move(marker));
   }
-  unit.token.deliver();
+  packet.token.deliver();
 }
 
-// Opens a scope under the unit: its children in order, then the end of their group. For a marker
+// Opens a scope under the packet: its children in order, then the end of their group. For a marker
 // there are no children, and the end of the empty group says what it stands for.
-void ProcessHost::send_children(Unit& unit, std::size_t output, std::vector<PayloadRef> children,
-                                PacketKind parent_kind) {
+void ProcessHost::send_children(Packet& packet, std::size_t output, std::span<Emission> emissions) {
+  const auto is_child = [&](const Emission& e) { return e.output == output; };
   Group described;
-  described.parent_seq = unit.seq;
-  described.parent_kind = parent_kind;
+  described.parent_seq = packet.seq;
+  described.parent_kind = packet.kind;
   described.first_seq = next_child_[output];
-  described.count = children.size();
-  described.parent_group = unit.group;
+  described.count = static_cast<std::uint64_t>(std::ranges::count_if(emissions, is_child));
+  described.parent_group = packet.group;
   const GroupRef group = GroupRef::make(std::move(described));
   std::uint64_t& seq = next_child_[output];
-  for (PayloadRef& child : children) {
-    Packet packet;
-    packet.payload = std::move(child);
-    packet.token = unit.token.share();
-    packet.group = group;
-    packet.seq = seq++;
-    outbox_.send(output, std::move(packet));
+  for (Emission& emission : emissions) {
+    if (!is_child(emission)) continue;
+    Packet child;
+    child.payload = std::move(emission.payload);
+    child.token = packet.token.share();
+    child.group = group;
+    child.seq = seq++;
+    outbox_.send(output, std::move(child));
   }
   Packet end = Packet::marker(PacketKind::kGroupEnd, seq++, group);
-  if (unit.token) end.token = unit.token.share();
+  if (packet.token) end.token = packet.token.share();
   outbox_.send(output, std::move(end));
 }
 
 void ProcessHost::discard() {
-  stop_wait();
+  cancel_timer();
   threads_.reset();
   Host::discard();
   pairing_.clear();

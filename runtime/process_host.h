@@ -5,9 +5,9 @@
 #include "sluice/runtime/worker_threads.h"
 
 #include <atomic>
-#include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace sluice {
@@ -32,19 +32,39 @@ class ProcessHost final : public Host {
   NodeStats stats() const override;
 
  private:
+  // Units in order; keeps the memory of those that are gone.
+  class Units {
+   public:
+    Unit& add() {
+      if (count_ == units_.size()) units_.emplace_back();
+      return units_[count_++];
+    }
+    std::span<Unit> all() { return {units_.data(), count_}; }
+    void clear() {
+      for (Unit& unit : all()) unit.reset();
+      count_ = 0;
+    }
+
+   private:
+    std::vector<Unit> units_;
+    std::size_t count_ = 0;
+  };
+
   // One call's items on their way through the node.
   class Work final : public Runnable {
    public:
     explicit Work(ProcessHost& host) : host_(host) {}
     void run() override;
     std::uint64_t expected_ns() const override { return UINT64_MAX; }
+    void clear();
 
-    std::vector<Unit> units;  // markers between the items included
+    Units units;  // markers between the items included
     std::size_t item_count = 0;
-    std::vector<Unit> after;  // markers that came after it was handed out
+    Units after;  // markers that came after it was handed out
     std::size_t worker = 0;
-    std::vector<Status> statuses;                  // per item
+    std::vector<Item> items;                       // while it runs, and until it is sent on
     std::vector<std::vector<Emission>> emissions;  // per item
+    Status status;                                 // of the call as a whole
     std::atomic<bool> done{false};
     bool handed_out = false;
 
@@ -54,12 +74,15 @@ class ProcessHost final : public Host {
 
   Step step() override;
   bool take_inputs();
-  std::optional<Unit> next_unit();
+  std::size_t take_burst();
+  bool take_packet();
+  bool take_pair();
   bool inputs_ended() const { return ended_edges_ == edge_count_; }
-  void dispatch(Unit unit);
+  void take_item(Packet& packet, std::span<PayloadRef> inputs);
+  void take_marker(Packet& packet);
   bool runs_inline() const;
-  void process_inline(Unit unit);
-  void add_to_work(Unit unit);
+  void process_inline(Packet& packet, std::span<PayloadRef> inputs);
+  Unit& add_to_work();
   bool can_take() const;
   void hand_out();
   void collect();
@@ -67,13 +90,18 @@ class ProcessHost final : public Host {
   void retire(std::unique_ptr<Work> work);
   std::unique_ptr<Work> new_work();
   void start_wait();
-  void stop_wait();
+  void end_wait();
+  void set_timer();
+  void cancel_timer();
 
-  // What one unit becomes on the outputs.
-  void complete(Unit& unit, Status status, std::vector<Emission>& emissions);
-  void pass_marker(Unit& unit);
-  void send_children(Unit& unit, std::size_t output, std::vector<PayloadRef> children,
-                     PacketKind parent_kind);
+  // What an item, or a marker, becomes on the outputs. Its payload is not looked at.
+  void complete(Packet& packet, Status status, std::vector<Emission>& emissions);
+  Status check_emissions(const std::vector<Emission>& emissions) const;
+  void send_one(Packet& packet, std::size_t output, PayloadRef payload);
+  void send_each(Packet& packet, std::vector<Emission>& emissions);
+  void pass_marker(Packet& packet);
+  // The children of `packet` on an output that opens a scope: what `emissions` has for it.
+  void send_children(Packet& packet, std::size_t output, std::span<Emission> emissions);
 
   Node& node_;
   Pairing pairing_;
@@ -84,16 +112,21 @@ class ProcessHost final : public Host {
   const std::size_t window_max_;  // calls in the window at most
   std::size_t edge_count_ = 0;
   std::size_t ended_edges_ = 0;
-  std::uint64_t inline_items_ = 0;  // of this step
+  std::uint64_t inline_items_ = 0;         // of this step
+  std::vector<std::size_t> read_outputs_;  // those that somebody reads
+  std::vector<Emission> emissions_;        // of the call that is made inline
+  Unit pair_;                              // the one that is being taken
 
-  std::unique_ptr<Work> forming_;             // a batch that is not handed out yet
-  std::deque<std::unique_ptr<Work>> window_;  // in order
+  std::unique_ptr<Work> forming_;              // a batch that is not handed out yet
+  std::vector<std::unique_ptr<Work>> window_;  // in order
   std::vector<std::unique_ptr<Work>> spare_;
   std::vector<std::size_t> free_workers_;
   std::vector<std::uint64_t> next_child_;  // per output that opens a scope
   std::unique_ptr<WorkerThreads> threads_;
 
   std::optional<Clock::TimerId> wait_timer_;
+  TimePoint wait_until_{};  // of the batch that waits
+  std::atomic<bool> timer_rang_{false};
   std::atomic<bool> withholds_{false};  // a batch waits for company
   std::atomic<bool> release_{false};    // and is to wait no longer
 };

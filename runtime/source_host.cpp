@@ -6,7 +6,6 @@
 #include "sluice/runtime/worker_threads.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace sluice {
@@ -16,7 +15,12 @@ SourceHost::SourceHost(Engine& engine, PlanNode& node, std::size_t place,
     : Host(engine, node, place, {}, std::move(outputs)),
       node_(*std::get<std::unique_ptr<Node>>(node.node)),
       blocking_(node.spec().execution() == ExecutionClass::kBlocking),
-      empties_itself_(dynamic_cast<HasAppInput*>(&node_) != nullptr) {}
+      empties_itself_(dynamic_cast<HasAppInput*>(&node_) != nullptr),
+      limit_(engine.options().limit.value_or(UINT64_MAX)) {
+  for (std::size_t output = 0; output < wanted.size(); ++output) {
+    if (wanted[output] != 0) last_read_ = output;
+  }
+}
 
 SourceHost::~SourceHost() { discard(); }
 
@@ -67,64 +71,70 @@ void SourceHost::thread_loop() {
 }
 
 Host::Step SourceHost::step() {
-  constexpr int kBurst = 64;
-  Step next = Step::kWaiting;
-  for (int i = 0; i < kBurst && outbox_.drain() && !ended_; ++i) {
-    const bool stopped = stop().stop_requested() && (!empties_itself_ || engine_.was_aborted());
-    if (stopped || number_ >= engine_.options().limit.value_or(UINT64_MAX)) {
-      ended_ = true;
-      break;
-    }
-    if (!engine_.admission().has_room()) break;
-    const Next made = make_item();
-    ended_ = made == Next::kEnd;
-    // A thread of its own is there to wait, so each item goes out as it comes; on the pool a burst
-    // does.
-    if (blocking_) wake_readers();
-    next = Step::kAgain;
-    if (made == Next::kAgain) break;
-  }
-  if (!outbox_.drain()) {
-    blocked_.fetch_add(1, std::memory_order_relaxed);
-    next = Step::kWaiting;
-  }
+  if (!outbox_.drain()) return Step::kWaiting;
+  const Step next = ended_ ? Step::kWaiting : make_items();
+  if (!outbox_.drain()) count_blocked();
   wake_readers();
   if (ended_ && outbox_.is_empty()) {
     finish();
     return Step::kWaiting;
   }
-  return ended_ ? Step::kWaiting : next;
+  return outbox_.is_empty() ? next : Step::kWaiting;
+}
+
+// Makes a burst of items, as far as the pipeline lets them in and the readers have room. A thread
+// of its own is there to wait, so from there each item goes out as it comes.
+Host::Step SourceHost::make_items() {
+  constexpr std::int64_t kBurst = 64;
+  const std::int64_t at_once = blocking_ ? 1 : kBurst;
+  Step next = Step::kWaiting;
+  std::int64_t let_in = 0;
+  for (std::int64_t i = 0; i < kBurst && outbox_.is_empty(); ++i) {
+    if (is_stopped() || number_ >= limit_) {
+      ended_ = true;
+      break;
+    }
+    if (let_in == 0) let_in = engine_.let_in(at_once);
+    if (let_in == 0) break;
+    const Next made = make_item();
+    if (made == Next::kItem) --let_in;
+    if (blocking_) wake_readers();
+    next = Step::kAgain;
+    ended_ = made == Next::kEnd;
+    if (made != Next::kItem) break;
+  }
+  if (let_in > 0) engine_.give_back(let_in);
+  return next;
+}
+
+bool SourceHost::is_stopped() const {
+  return engine_.sources_are_stopped() && (!empties_itself_ || engine_.was_aborted());
 }
 
 Next SourceHost::make_item() {
   TokenRef token = TokenRef::make(&engine_);
+  token->source = &name();
   token->number = number_;
-  token->born = clock().now();
-  Item item(*this, {}, &*token, 0);
+  emissions_.clear();
+  Item item(*this, {}, *token, 0, emissions_);
   SourceContext ctx(*this, &item, &*token);
-  const auto started = std::chrono::steady_clock::now();
+  const StepTime time(*this);
   const Result<Next> made = node_calls::next(node_, ctx);
-  const auto spent = std::chrono::steady_clock::now() - started;
-  busy_ns_.fetch_add(static_cast<std::uint64_t>(std::chrono::nanoseconds(spent).count()),
-                     std::memory_order_relaxed);
   if (made && *made != Next::kItem) {
     token.forget();
     return *made;
   }
-  if (!made && token->key.empty()) {
+  if (!made && !token->has_own_key()) {
     token.forget();
     engine_.fail(made.status().with_context(name()));
     return Next::kEnd;
   }
-  engine_.admission().admitted();
-  engine_.writable_ledger().admitted();
-  items_.fetch_add(1, std::memory_order_relaxed);
-  if (token->key.empty()) token->key = name() + "#" + std::to_string(number_);
+  time.account(1);
   if (made) {
-    send(std::move(token), item.emissions());
+    send(std::move(token));
   } else {
     for (std::size_t output = 0; output < wanted.size(); ++output) {
-      if (wanted[output]) outbox_.send(output, Packet::marker(PacketKind::kRejected, number_));
+      if (wanted[output] != 0) outbox_.send(output, Packet::marker(PacketKind::kRejected, number_));
     }
     reject(token, made.status());
   }
@@ -132,16 +142,16 @@ Next SourceHost::make_item() {
   return Next::kItem;
 }
 
-void SourceHost::send(TokenRef token, std::vector<Emission>& emissions) {
+void SourceHost::send(TokenRef token) {
   for (std::size_t output = 0; output < wanted.size(); ++output) {
-    if (!wanted[output]) continue;
+    if (wanted[output] == 0) continue;
     Packet packet = Packet::marker(PacketKind::kFiltered, number_);
-    const auto emission = std::find_if(emissions.begin(), emissions.end(),
+    const auto emission = std::find_if(emissions_.begin(), emissions_.end(),
                                        [&](const Emission& e) { return e.output == output; });
-    if (emission != emissions.end()) {
+    if (emission != emissions_.end()) {
       packet.kind = PacketKind::kItem;
       packet.payload = std::move(emission->payload);
-      packet.token = token.share();
+      packet.token = output == last_read_ ? std::move(token) : token.share();
     }
     outbox_.send(output, std::move(packet));
   }

@@ -27,14 +27,19 @@ class SourceHost final : public Host {
  private:
   Step step() override;
   void schedule(bool after_others) override;
+  Step make_items();
   Next make_item();
-  void send(TokenRef token, std::vector<Emission>& emissions);
+  bool is_stopped() const;
+  void send(TokenRef token);
   void thread_loop();
 
   Node& node_;
   const bool blocking_;
   const bool empties_itself_;  // what its program has pushed is still let in after a stop
+  const std::uint64_t limit_;
+  std::size_t last_read_ = 0;  // of the outputs that somebody reads
   std::uint64_t number_ = 0;   // of the next item
+  std::vector<Emission> emissions_;
   bool ended_ = false;
 
   std::counting_semaphore<> work_{0};  // wakes of the thread

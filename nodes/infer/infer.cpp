@@ -150,7 +150,7 @@ class Infer final : public Node {
     return Status::ok();
   }
 
-  std::vector<Status> process_batch(Context& ctx, std::span<Item> items) override {
+  Status process_batch(Context& ctx, std::span<Item> items) override {
     std::vector<Status> statuses(items.size());
     std::vector<Prepared> prepared(items.size());
     std::vector<std::size_t> order;
@@ -166,7 +166,8 @@ class Infer final : public Node {
     } else {
       for (const std::size_t i : order) statuses[i] = run_alone(ctx, items[i], prepared[i]);
     }
-    return statuses;
+    for (std::size_t i = 0; i < items.size(); ++i) items[i].set_status(std::move(statuses[i]));
+    return Status::ok();
   }
 
  private:

@@ -25,28 +25,30 @@ Packet text_packet(Outcomes& outcomes, std::uint64_t seq, std::size_t length = 1
   return packet;
 }
 
+void push(Channel& channel, Packet packet) { EXPECT_TRUE(channel.try_push(packet)); }
+
 TEST(Channel, GivesPacketsInTheOrderTheyCame) {
   Outcomes outcomes;
   Channel channel({200, 1 << 20, WhenFull::kBlock});
 
-  for (std::uint64_t seq = 0; seq < 150; ++seq) channel.push(text_packet(outcomes, seq));
+  for (std::uint64_t seq = 0; seq < 150; ++seq) push(channel, text_packet(outcomes, seq));
 
   for (std::uint64_t seq = 0; seq < 150; ++seq) {
-    std::optional<Packet> packet = channel.take();
+    Packet* packet = channel.take();
     ASSERT_TRUE(packet);
     EXPECT_EQ(packet->seq, seq);
     packet->token.deliver();
   }
-  EXPECT_FALSE(channel.take());
+  EXPECT_EQ(channel.take(), nullptr);
 }
 
 TEST(Channel, HasNoRoomBeyondItsItems) {
   Outcomes outcomes;
   Channel channel({2, 1 << 20, WhenFull::kBlock});
 
-  channel.push(text_packet(outcomes, 0));
+  push(channel, text_packet(outcomes, 0));
   EXPECT_TRUE(channel.has_room(1));
-  channel.push(text_packet(outcomes, 1));
+  push(channel, text_packet(outcomes, 1));
 
   EXPECT_FALSE(channel.has_room(1));
 }
@@ -56,7 +58,7 @@ TEST(Channel, TakesOneItemOfAnySizeWhenEmpty) {
   Channel channel({64, 100, WhenFull::kBlock});
 
   EXPECT_TRUE(channel.has_room(1'000'000));
-  channel.push(text_packet(outcomes, 0, 1000));
+  push(channel, text_packet(outcomes, 0, 1000));
 
   EXPECT_FALSE(channel.has_room(1));
 }
@@ -64,10 +66,10 @@ TEST(Channel, TakesOneItemOfAnySizeWhenEmpty) {
 TEST(Channel, TakesMarkersWhenFull) {
   Outcomes outcomes;
   Channel channel({1, 1 << 20, WhenFull::kBlock});
-  channel.push(text_packet(outcomes, 0));
+  push(channel, text_packet(outcomes, 0));
 
   for (std::uint64_t seq = 1; seq < 100; ++seq)
-    channel.push(Packet::marker(PacketKind::kFiltered, seq));
+    push(channel, Packet::marker(PacketKind::kFiltered, seq));
 
   EXPECT_EQ(channel.items(), 1u);
   for (std::uint64_t seq = 0; seq < 100; ++seq) EXPECT_EQ(channel.take()->seq, seq);
@@ -76,7 +78,7 @@ TEST(Channel, TakesMarkersWhenFull) {
 TEST(Channel, WakesTheWriterAtHalfEmpty) {
   Outcomes outcomes;
   Channel channel({4, 1 << 20, WhenFull::kBlock});
-  for (std::uint64_t seq = 0; seq < 4; ++seq) channel.push(text_packet(outcomes, seq));
+  for (std::uint64_t seq = 0; seq < 4; ++seq) push(channel, text_packet(outcomes, seq));
   ASSERT_TRUE(channel.ask_for_space(1));
 
   channel.take()->token.deliver();
@@ -97,13 +99,13 @@ TEST(Channel, DropsTheNewestAndLeavesAMarker) {
   Outcomes outcomes;
   Channel channel({2, 1 << 20, WhenFull::kDropNewest});
 
-  for (std::uint64_t seq = 0; seq < 3; ++seq) channel.push(text_packet(outcomes, seq));
+  for (std::uint64_t seq = 0; seq < 3; ++seq) push(channel, text_packet(outcomes, seq));
 
   EXPECT_EQ(outcomes.of(Outcome::kDropped), 1);
   EXPECT_EQ(channel.dropped(), 1u);
   EXPECT_TRUE(channel.take()->is_item());
   EXPECT_TRUE(channel.take()->is_item());
-  const std::optional<Packet> last = channel.take();
+  const Packet* last = channel.take();
   EXPECT_EQ(last->kind, PacketKind::kDropped);
   EXPECT_EQ(last->seq, 2u);
 }
@@ -112,7 +114,7 @@ TEST(Channel, DropsTheOldestAndLeavesAMarker) {
   Outcomes outcomes;
   Channel channel({2, 1 << 20, WhenFull::kDropOldest});
 
-  for (std::uint64_t seq = 0; seq < 3; ++seq) channel.push(text_packet(outcomes, seq));
+  for (std::uint64_t seq = 0; seq < 3; ++seq) push(channel, text_packet(outcomes, seq));
 
   EXPECT_EQ(outcomes.of(Outcome::kDropped), 1);
   EXPECT_EQ(channel.take()->kind, PacketKind::kDropped);
@@ -127,14 +129,13 @@ TEST(Channel, CarriesEverythingBetweenTwoThreads) {
     for (std::uint64_t seq = 0; seq < kPackets; ++seq) {
       Packet packet = Packet::marker(PacketKind::kItem, seq);
       packet.payload = PayloadRef::make(Text{"x"});
-      while (!channel.has_room(1)) std::this_thread::yield();
-      channel.push(std::move(packet));
+      while (!channel.try_push(packet)) std::this_thread::yield();
     }
   });
 
   std::uint64_t expected = 0;
   while (expected < kPackets) {
-    const std::optional<Packet> packet = channel.take();
+    const Packet* packet = channel.take();
     if (!packet) {
       std::this_thread::yield();
       continue;

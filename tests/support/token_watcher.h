@@ -20,12 +20,12 @@ class TokenWatcher final : public Token::Observer {
 
   TokenRef make(std::string key) {
     TokenRef token = TokenRef::make(this);
-    token->key = std::move(key);
+    token->set_key(std::move(key));
     return token;
   }
 
   void settled(const Token& token) override {
-    Settled entry{token.key, token.outcome(), token.rejected_parts(), "", ""};
+    Settled entry{token.key(), token.outcome(), token.rejected_parts(), "", ""};
     if (entry.outcome == Outcome::kRejected) {
       entry.reason = token.rejection().status.reason();
       entry.node = token.rejection().node;
