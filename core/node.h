@@ -249,7 +249,8 @@ class Node {
     return internal("node.process", "this node has no process()");
   }
   // Items that are rejected say so by item.set_status; a failed call rejects all of them. Default:
-  // process for each.
+  // process for each. When it throws, it is called again for each item alone, so that only the bad
+  // one is rejected.
   virtual Status process_batch(Context& ctx, std::span<Item> items);
   // An error with a key set rejects that item and the source goes on; without a key it ends the
   // run.

@@ -36,8 +36,23 @@ Status process(Node& node, Context& ctx) {
   return guarded([&] { return node.process(ctx); });
 }
 
-Status process_batch(Node& node, Context& ctx, std::span<Item> items) {
-  return guarded([&] { return node.process_batch(ctx, items); });
+void process_batch(Node& node, Context& ctx, std::span<Item> items) {
+  bool threw = true;
+  const Status call = guarded([&] {
+    Status status = node.process_batch(ctx, items);
+    threw = false;
+    return status;
+  });
+  if (call.is_ok()) return;
+  for (Item& item : items) {
+    item.emissions().clear();
+    item.set_status(call);
+    if (!threw || items.size() == 1) continue;
+    // It does not say which item it threw at: the others come through when each is alone.
+    item.set_status(Status::ok());
+    Context alone = ctx.with(item);
+    process_batch(node, alone, std::span(&item, 1));
+  }
 }
 
 Result<Next> next(Node& node, SourceContext& ctx) {

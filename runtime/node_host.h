@@ -14,7 +14,8 @@ Status open(Node& node, Context& ctx, std::size_t workers);
 Status open(FlowNode& node, FlowContext& ctx);
 Status process(Node& node, Context& ctx);
 // One status an item, whatever the node did.
-Status process_batch(Node& node, Context& ctx, std::span<Item> items);
+// Leaves each item its status.
+void process_batch(Node& node, Context& ctx, std::span<Item> items);
 Result<Next> next(Node& node, SourceContext& ctx);
 Status on_packet(FlowNode& node, FlowContext& ctx, std::size_t input, Packet packet);
 Status on_timer(FlowNode& node, FlowContext& ctx);

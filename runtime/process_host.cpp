@@ -320,7 +320,7 @@ void ProcessHost::Work::run() {
   const std::uint64_t started = now_ns();
   if (host.plan_node_.spec().takes_batches()) {
     Context ctx(host, items.empty() ? nullptr : &items.front(), worker);
-    status = node_calls::process_batch(host.node_, ctx, items);
+    node_calls::process_batch(host.node_, ctx, items);
   } else {
     for (Item& item : items) {
       Context ctx(host, &item, worker);
@@ -344,8 +344,7 @@ void ProcessHost::send_results(Work& work) {
       continue;
     }
     Item& item = work.items[index++];
-    complete(unit.packet, work.status.is_ok() ? std::move(item.status()) : work.status,
-             item.emissions());
+    complete(unit.packet, std::move(item.status()), item.emissions());
   }
   count_items(index);
   for (Unit& unit : work.after.all()) pass_marker(unit.packet);
@@ -364,7 +363,6 @@ void ProcessHost::Work::clear() {
   item_count = 0;
   items.clear();
   for (std::vector<Emission>& of_item : emissions) of_item.clear();
-  status = Status::ok();
   done.store(false, std::memory_order_relaxed);
   handed_out = false;
 }

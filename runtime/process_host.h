@@ -64,7 +64,6 @@ class ProcessHost final : public Host {
     std::size_t worker = 0;
     std::vector<Item> items;                       // while it runs, and until it is sent on
     std::vector<std::vector<Emission>> emissions;  // per item
-    Status status;                                 // of the call as a whole
     std::atomic<bool> done{false};
     bool handed_out = false;
 
