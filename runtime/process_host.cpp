@@ -211,6 +211,7 @@ void ProcessHost::process_inline(Packet& packet, std::span<PayloadRef> inputs) {
   Context ctx(*this, &item, 0);
   Status status = node_calls::process(node_, ctx);
   ++inline_items_;
+  for (PayloadRef& input : inputs) input.reset();
   complete(packet, std::move(status), emissions_);
   emissions_.clear();
   if (cost < kNotifyEachNs) return;
