@@ -5,6 +5,10 @@ target_compile_options(sluice_options INTERFACE -Wall -Wextra $<$<BOOL:${SLUICE_
   # GCC 12 sees overlapping copies in `"text" + string` at -O2 where there are none (its bug 105651).
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
 
+# Nobody replaces a function of the libraries from outside, so they call their own ones directly.
+target_compile_options(sluice_options INTERFACE -fno-semantic-interposition)
+target_link_options(sluice_options INTERFACE LINKER:-Bsymbolic-functions)
+
 if(SLUICE_SANITIZE)
   target_compile_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer -g)
   target_link_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE})

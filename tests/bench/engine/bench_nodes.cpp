@@ -70,7 +70,7 @@ class WorkBase : public Node {
   }
   Status process(Context& ctx) override {
     burn(static_cast<std::uint64_t>(ctx.option(steps)), ctx.item().number());
-    ctx.emit(out, PayloadRef(ctx.get(in)));
+    ctx.emit(out, ctx.take(in));
     return Status::ok();
   }
 };
