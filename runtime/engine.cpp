@@ -36,6 +36,8 @@ Engine::~Engine() {
   if (!closer_.joinable()) return;
   if (running_.load(std::memory_order_acquire)) abort();
   closer_.join();
+  // A stop that came when the run was at rest has woken the hosts once more.
+  scheduler_->wait_idle();
 }
 
 void Engine::connect() {

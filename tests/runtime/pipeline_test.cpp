@@ -264,6 +264,17 @@ nodes:
   EXPECT_EQ(report.exit_code(), 1);
 }
 
+TEST(Pipeline, MayBeStoppedAfterItsEndAndDestroyedAtOnce) {
+  for (int round = 0; round < 200; ++round) {
+    Pipeline pipeline = load_yaml(
+        "nodes:\n  n: { type: test.count, items: 3 }\n  end: { type: discard, from: n }\n");
+    ASSERT_TRUE(pipeline.start().is_ok());
+    ASSERT_EQ(pipeline.wait().items.delivered, 3u);
+
+    pipeline.stop();
+  }
+}
+
 TEST(Pipeline, TakesNoMoreThanItsLimit) {
   RunOptions options;
   options.limit = 7;
