@@ -221,7 +221,8 @@ class Node {
   // `workers`: how many calls may run at once.
   virtual Status open(Context&, std::size_t /*workers*/) { return Status::ok(); }
   virtual Status process(Context&) { return internal("node.process", "this node has no process()"); }
-  // One status an item. Default: process for each.
+  // One status an item. Default: process for each. When it throws, it is called again for each item
+  // alone, so that only the bad one is rejected.
   virtual std::vector<Status> process_batch(Context& ctx, std::span<Item> items);
   // An error with a key set rejects that item and the source goes on; without a key it ends the run.
   virtual Result<Next> next(SourceContext&) { return internal("node.next", "this node is no source"); }

@@ -42,7 +42,17 @@ std::vector<Status> process_batch(Node& node, Context& ctx, std::span<Item> item
     statuses = node.process_batch(ctx, items);
     return Status::ok();
   });
-  if (!call.is_ok()) return std::vector<Status>(items.size(), call);
+  if (!call.is_ok() && items.size() > 1) {
+    // It does not say which item it threw at: the others come through when each is alone.
+    statuses.clear();
+    for (Item& item : items) {
+      item.emissions().clear();
+      Context alone = ctx.with(item);
+      statuses.push_back(process_batch(node, alone, std::span(&item, 1)).front());
+    }
+    return statuses;
+  }
+  if (!call.is_ok()) return {call};
   if (statuses.size() != items.size()) {
     return std::vector<Status>(
         items.size(),

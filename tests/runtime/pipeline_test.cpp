@@ -88,6 +88,23 @@ nodes:
   EXPECT_EQ(report.items.rejected, report.reasons[0].items);
 }
 
+TEST(Pipeline, RejectsOnlyTheItemOfABatchThatANodeThrowsAt) {
+  const Report report = run_yaml(R"(
+nodes:
+  n: { type: test.count, items: 100 }
+  a: { type: test.pass_batch, from: n, throw_one_in: 7, batch: { max: 16 } }
+  end: { type: test.collect, from: a }
+)");
+
+  std::vector<std::string> good;
+  for (int i = 0; i < 100; ++i) {
+    const std::string number = std::to_string(i);
+    if (!testing::chosen(7, "throwa", number + "|" + number)) good.push_back(number);
+  }
+  ASSERT_LT(good.size(), 100u);
+  EXPECT_EQ(values("end"), good);
+}
+
 TEST(Pipeline, RejectsWhatASourceRejects) {
   const Report report = run_yaml(R"(
 nodes:

@@ -63,14 +63,29 @@ Gate& gate() {
 
 namespace {
 
-// The same for an item whatever the timing: so a run can be compared with another.
-bool chosen(std::int64_t one_in, const std::string& salt, const std::string& path) {
-  if (one_in <= 0) return false;
+std::uint64_t hash_of(const std::string& text) {
   std::uint64_t hash = 1469598103934665603ull;
-  for (const char c : salt + "|" + path)
-    hash = (hash ^ static_cast<std::uint8_t>(c)) * 1099511628211ull;
-  return (hash >> 20) % static_cast<std::uint64_t>(one_in) == 0;
+  for (const char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 1099511628211ull;
+  return hash >> 20;
 }
+
+}  // namespace
+
+bool chosen(std::int64_t one_in, const std::string& salt, const std::string& path) {
+  return one_in > 0 && hash_of(salt + "|" + path) % static_cast<std::uint64_t>(one_in) == 0;
+}
+
+std::size_t child_count(const std::string& path, const std::string& node, std::int64_t most) {
+  return hash_of(path + node) % static_cast<std::uint64_t>(most + 1);
+}
+
+std::string mixed(const std::string& lead, const std::vector<std::string>& others) {
+  std::string all = lead;
+  for (const std::string& other : others) all += "|" + other;
+  return lead + "~" + std::to_string(hash_of(all) % 1'000'000);
+}
+
+namespace {
 
 std::string path_of(const PayloadRef& payload) {
   if (&payload.type() == &payload_type<Bytes>()) return payload.get<Bytes>().name;
@@ -81,18 +96,25 @@ std::string path_of(const PayloadRef& payload) {
   return list + "]";
 }
 
-class Count final : public Node {
+// Gives numbers, behind a prefix that tells the items of several sources apart.
+class CountBase : public Node {
  public:
   inline static const Out<Text> out{"out", "the items' numbers"};
   inline static const Option<int> items = Option<int>("items", "how many").or_default(10);
   inline static const Option<int> reject_one_in =
       Option<int>("reject_one_in", "items").or_default(0);
-  inline static const Spec kSpec =
-      Spec("test.count", "Counts.").ports(out).options(items, reject_one_in).source();
+  inline static const Option<std::string> prefix =
+      Option<std::string>("prefix", "in front of each number").or_default("");
+  static Spec spec(std::string type) {
+    return Spec(std::move(type), "Counts.")
+        .ports(out)
+        .options(items, reject_one_in, prefix)
+        .source();
+  }
 
   Result<Next> next(SourceContext& ctx) override {
     if (next_ == ctx.option(items)) return Next::kEnd;
-    const std::string number = std::to_string(next_++);
+    const std::string number = ctx.option(prefix) + std::to_string(next_++);
     ctx.set_key(number);
     if (chosen(ctx.option(reject_one_in), ctx.node_name(), number))
       return invalid("test.unwanted", "chosen");
@@ -104,25 +126,13 @@ class Count final : public Node {
   std::int64_t next_ = 0;
 };
 
-class CountOnThread final : public Node {
+class Count final : public CountBase {
  public:
-  inline static const Out<Text> out{"out", "the items' numbers"};
-  inline static const Option<int> items = Option<int>("items", "how many").or_default(10);
-  inline static const Spec kSpec = Spec("test.count_on_thread", "Counts on a thread of its own.")
-                                       .ports(out)
-                                       .options(items)
-                                       .source()
-                                       .blocking();
-
-  Result<Next> next(SourceContext& ctx) override {
-    if (next_ == ctx.option(items)) return Next::kEnd;
-    ctx.set_key(std::to_string(next_));
-    ctx.emit(out, Text{std::to_string(next_++)});
-    return Next::kItem;
-  }
-
- private:
-  std::int64_t next_ = 0;
+  inline static const Spec kSpec = spec("test.count");
+};
+class CountOnThread final : public CountBase {
+ public:
+  inline static const Spec kSpec = spec("test.count_on_thread").blocking();
 };
 
 // Passes what it gets, but for items that it is told to reject, filter, or throw at.
@@ -177,6 +187,15 @@ class PassBlocking final : public PassBase {
  public:
   inline static const Spec kSpec = spec("test.pass_blocking").stateless().blocking();
 };
+class PassBlockingSerial final : public PassBase {
+ public:
+  inline static const Spec kSpec = spec("test.pass_blocking_serial").blocking();
+};
+class PassBlockingBatch final : public PassBase {
+ public:
+  inline static const Spec kSpec =
+      spec("test.pass_blocking_batch").stateless().blocking().batches();
+};
 class PassBatch final : public PassBase {
  public:
   inline static const Spec kSpec = spec("test.pass_batch").stateless().batches();
@@ -193,8 +212,7 @@ class Children final : public Node {
 
   Status process(Context& ctx) override {
     const std::string path = path_of(ctx.get(in));
-    const std::size_t count = std::hash<std::string>{}(path + ctx.node_name()) %
-                              static_cast<std::size_t>(ctx.option(most) + 1);
+    const std::size_t count = child_count(path, ctx.node_name(), ctx.option(most));
     for (std::size_t i = 0; i < count; ++i) ctx.emit(out, Text{path + "/" + std::to_string(i)});
     return Status::ok();
   }
@@ -234,10 +252,52 @@ class Join final : public Node {
   }
 };
 
-class Collect final : public Node {
+// Gives what its inputs come to, so that a wrong partner shows in what comes out.
+class Mix final : public Node {
+ public:
+  inline static const In<Any> lead{"lead", "an item"};
+  inline static const In<Any> other{"other", "the same item elsewhere, or one around it"};
+  inline static const In<Any> third = In<Any>("third", "one more").optional();
+  inline static const Out<Text> out{"out", "the lead's path with a digest"};
+  inline static const Spec kSpec =
+      Spec("test.mix", "Pairs.").ports(lead, other, third, out).stateless();
+
+  Status process(Context& ctx) override {
+    std::vector<std::string> others{path_of(ctx.get(other))};
+    if (ctx.has(third)) others.push_back(path_of(ctx.get(third)));
+    ctx.emit(out, Text{mixed(path_of(ctx.get(lead)), others)});
+    return Status::ok();
+  }
+};
+
+// Each item comes out of one of two ports, so that a merge of the two carries all of them again.
+class Route final : public Node {
  public:
   inline static const In<Any> in{"in", "anything"};
-  inline static const Spec kSpec = Spec("test.collect", "Collects.").ports(in).sink();
+  inline static const Out<Any> left{"left", "some"};
+  inline static const Out<Any> right{"right", "the others"};
+  inline static const Spec kSpec =
+      Spec("test.route", "Parts items.").ports(in, left, right).stateless();
+
+  Result<Ports> resolve(Resolve& plan) override {
+    Ports ports = plan.declared();
+    if (const PortType* type = plan.wired(in)) {
+      for (PortDecl& output : ports.outputs) output.type = *type;
+    }
+    return ports;
+  }
+
+  Status process(Context& ctx) override {
+    const bool goes_left = chosen(2, ctx.node_name(), ctx.key() + "|" + path_of(ctx.get(in)));
+    ctx.emit(goes_left ? left : right, PayloadRef(ctx.get(in)));
+    return Status::ok();
+  }
+};
+
+class CollectBase : public Node {
+ public:
+  inline static const In<Any> in{"in", "anything"};
+  static Spec spec(std::string type) { return Spec(std::move(type), "Collects.").ports(in).sink(); }
 
   Status process(Context& ctx) override {
     const std::lock_guard lock(collected().mutex);
@@ -245,6 +305,15 @@ class Collect final : public Node {
         {ctx.key(), ctx.item().number(), path_of(ctx.get(in))});
     return Status::ok();
   }
+};
+
+class Collect final : public CollectBase {
+ public:
+  inline static const Spec kSpec = spec("test.collect");
+};
+class CollectBlocking final : public CollectBase {
+ public:
+  inline static const Spec kSpec = spec("test.collect_blocking").blocking();
 };
 
 class GateNode final : public Node {
@@ -278,7 +347,7 @@ class Allocate final : public Node {
   Status process(Context& ctx) override {
     Result<Buffer> buffer = ctx.allocate(ctx.option(size).bytes);
     if (!buffer) return buffer.status();
-    ctx.emit(out, Bytes{*std::move(buffer), ctx.key()});
+    ctx.emit(out, Bytes{*std::move(buffer), path_of(ctx.get(in))});
     return Status::ok();
   }
 };
@@ -307,10 +376,12 @@ class FailRun final : public Node {
 
 [[maybe_unused]] const bool kRegistered =
     register_node<Count>() && register_node<CountOnThread>() && register_node<Pass>() &&
-    register_node<PassSerial>() && register_node<PassBlocking>() && register_node<PassBatch>() &&
-    register_node<Children>() && register_node<Join>() && register_node<Collect>() &&
-    register_node<GateNode>() && register_node<Allocate>() && register_node<FailToOpen>() &&
-    register_node<FailRun>();
+    register_node<PassSerial>() && register_node<PassBlocking>() &&
+    register_node<PassBlockingSerial>() && register_node<PassBlockingBatch>() &&
+    register_node<PassBatch>() && register_node<Children>() && register_node<Join>() &&
+    register_node<Mix>() && register_node<Route>() && register_node<Collect>() &&
+    register_node<CollectBlocking>() && register_node<GateNode>() && register_node<Allocate>() &&
+    register_node<FailToOpen>() && register_node<FailRun>();
 
 }  // namespace
 }  // namespace sluice::testing

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -24,6 +25,14 @@ struct Collected {
 
 // Where all `test.collect` nodes of the process put what they get.
 Collected& collected();
+
+// What the nodes decide by, so that a model of a graph can decide the same: nothing but the item
+// and the node, whatever the timing.
+bool chosen(std::int64_t one_in, const std::string& salt, const std::string& path);
+// How many children a `test.children` node makes.
+std::size_t child_count(const std::string& path, const std::string& node, std::int64_t most);
+// What a `test.mix` node makes of its inputs: the lead's path, and a digest of all of them.
+std::string mixed(const std::string& lead, const std::vector<std::string>& others);
 
 // Opened by a test: `test.gate` nodes wait for it, and say how many calls have come.
 struct Gate {
