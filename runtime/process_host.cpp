@@ -102,7 +102,8 @@ Host::Step ProcessHost::step() {
     hand_out();
   }
   collect();
-  if (!outbox_.is_empty() && !outbox_.drain()) blocked_.fetch_add(1, std::memory_order_relaxed);
+  const bool was_blocked = !outbox_.is_empty();
+  if (was_blocked && !outbox_.drain()) blocked_.fetch_add(1, std::memory_order_relaxed);
   wake_readers();
   wake_writers();
   if (inputs_ended() && window_.empty() && !forming_ && outbox_.is_empty() &&
@@ -110,6 +111,8 @@ Host::Step ProcessHost::step() {
     finish();
     return Step::kWaiting;
   }
+  // Room that came by now calls nobody: what was held back for want of it goes on in the next step.
+  if (was_blocked && outbox_.is_empty()) return Step::kAgain;
   more = more || moved == kBurst;
   return more && outbox_.is_empty() && can_take() ? Step::kAgain : Step::kWaiting;
 }

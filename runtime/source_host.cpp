@@ -69,7 +69,9 @@ void SourceHost::thread_loop() {
 Host::Step SourceHost::step() {
   constexpr int kBurst = 64;
   Step next = Step::kWaiting;
-  for (int i = 0; i < kBurst && outbox_.drain() && !ended_; ++i) {
+  // One look for room decides: a second one may find room and take back the request to be woken.
+  bool drained = outbox_.drain();
+  for (int i = 0; i < kBurst && drained && !ended_; ++i, drained = outbox_.drain()) {
     const bool stopped = stop().stop_requested() && (!empties_itself_ || engine_.was_aborted());
     if (stopped || number_ >= engine_.options().limit.value_or(UINT64_MAX)) {
       ended_ = true;
@@ -84,7 +86,7 @@ Host::Step SourceHost::step() {
     next = Step::kAgain;
     if (made == Next::kAgain) break;
   }
-  if (!outbox_.drain()) {
+  if (!drained) {
     blocked_.fetch_add(1, std::memory_order_relaxed);
     next = Step::kWaiting;
   }
