@@ -172,10 +172,10 @@ bool ProcessHost::runs_inline() const {
 void ProcessHost::dispatch(Unit unit) {
   if (unit.kind != PacketKind::kItem) {
     // A marker keeps its place behind the items that came before it.
-    if (forming_) {
-      forming_->units.push_back(std::move(unit));
-    } else if (!window_.empty()) {
-      window_.back()->after.push_back(std::move(unit));
+    Work* const before = forming_ ? forming_.get() : window_.empty() ? nullptr : &*window_.back();
+    if (before) {
+      before->ends_group |= unit.kind == PacketKind::kGroupEnd;
+      (forming_ ? before->units : before->after).push_back(std::move(unit));
     } else {
       pass_marker(unit);
     }
@@ -241,7 +241,8 @@ void ProcessHost::hand_out() {
 }
 
 // Sends on what has come back, in order unless the node said that order does not matter, and starts
-// what has not been started yet.
+// what has not been started yet. The end of a group overtakes nothing: once it is through, readers
+// let go of what they lend to the group's children.
 void ProcessHost::collect() {
   for (auto& work : window_) {
     if (work->handed_out && work->done.load(std::memory_order_acquire) &&
@@ -250,13 +251,15 @@ void ProcessHost::collect() {
     }
   }
   const bool any_order = common->order == Order::kAny;
+  bool overtakes = false;
   for (auto it = window_.begin(); it != window_.end() && outbox_.is_empty();) {
     if ((*it)->handed_out && (*it)->done.load(std::memory_order_acquire) &&
-        (*it)->worker == SIZE_MAX) {
+        (*it)->worker == SIZE_MAX && !(overtakes && (*it)->ends_group)) {
       send_results(**it);
       retire(std::move(*it));
       it = window_.erase(it);
     } else if (any_order) {
+      overtakes = true;
       ++it;
     } else {
       break;
@@ -333,6 +336,7 @@ void ProcessHost::retire(std::unique_ptr<Work> work) {
   work->units.clear();
   work->after.clear();
   work->item_count = 0;
+  work->ends_group = false;
   work->emissions.clear();
   work->done.store(false, std::memory_order_relaxed);
   work->handed_out = false;

@@ -42,6 +42,7 @@ class ProcessHost final : public Host {
     std::vector<Unit> units;  // markers between the items included
     std::size_t item_count = 0;
     std::vector<Unit> after;  // markers that came after it was handed out
+    bool ends_group = false;  // one of its markers is a group's end
     std::size_t worker = 0;
     std::vector<Status> statuses;                  // per item
     std::vector<std::vector<Emission>> emissions;  // per item
