@@ -97,6 +97,7 @@ Host::Step ProcessHost::step() {
     hand_out();
   }
   if (!window_.empty()) collect();
+  const bool was_blocked = !outbox_.is_empty();
   if (!outbox_.drain()) count_blocked();
   wake_readers();
   wake_writers();
@@ -105,6 +106,8 @@ Host::Step ProcessHost::step() {
     finish();
     return Step::kWaiting;
   }
+  // Room that came by now calls nobody: what was held back for want of it goes on in the next step.
+  if (was_blocked && outbox_.is_empty()) return Step::kAgain;
   more = more || moved == kBurst;
   return more && outbox_.is_empty() && can_take() ? Step::kAgain : Step::kWaiting;
 }
@@ -180,13 +183,13 @@ void ProcessHost::take_item(Packet& packet, std::span<PayloadRef> inputs) {
 
 // A marker keeps its place behind the items that came before it.
 void ProcessHost::take_marker(Packet& packet) {
-  if (forming_) {
-    forming_->units.add().packet = std::move(packet);
-  } else if (!window_.empty()) {
-    window_.back()->after.add().packet = std::move(packet);
-  } else {
+  Work* const before = forming_ ? forming_.get() : window_.empty() ? nullptr : &*window_.back();
+  if (before == nullptr) {
     pass_marker(packet);
+    return;
   }
+  before->ends_group |= packet.kind == PacketKind::kGroupEnd;
+  (forming_ ? before->units : before->after).add().packet = std::move(packet);
 }
 
 bool ProcessHost::can_take() const {
@@ -272,7 +275,8 @@ void ProcessHost::hand_out() {
 }
 
 // Sends on what has come back, in order unless the node said that order does not matter, and starts
-// what has not been started yet.
+// what has not been started yet. The end of a group overtakes nothing: once it is through, readers
+// let go of what they lend to the group's children.
 void ProcessHost::collect() {
   for (auto& work : window_) {
     if (work->handed_out && work->done.load(std::memory_order_acquire) &&
@@ -281,13 +285,15 @@ void ProcessHost::collect() {
     }
   }
   const bool any_order = common->order == Order::kAny;
+  bool overtakes = false;
   for (auto it = window_.begin(); it != window_.end() && outbox_.is_empty();) {
     if ((*it)->handed_out && (*it)->done.load(std::memory_order_acquire) &&
-        (*it)->worker == SIZE_MAX) {
+        (*it)->worker == SIZE_MAX && !(overtakes && (*it)->ends_group)) {
       send_results(**it);
       retire(std::move(*it));
       it = window_.erase(it);
     } else if (any_order) {
+      overtakes = true;
       ++it;
     } else {
       break;
@@ -362,6 +368,7 @@ void ProcessHost::Work::clear() {
   units.clear();
   after.clear();
   item_count = 0;
+  ends_group = false;
   items.clear();
   for (std::vector<Emission>& of_item : emissions) of_item.clear();
   done.store(false, std::memory_order_relaxed);

@@ -82,6 +82,12 @@ class Gather final : public FlowNode {
     families_.erase(parent);
   }
 
+  // What is left of a run that was ended early is let go of with the run, not with the node.
+  Status close(FlowContext&) override {
+    families_.clear();
+    return Status::ok();
+  }
+
  private:
   // No parent, only its marker: it comes out as it went into the split.
   static void pass_on_marker(FlowContext& ctx, Packet packet) {

@@ -169,6 +169,22 @@ nodes:
   EXPECT_EQ(got[0].rfind("[", 0), 0u);
 }
 
+TEST(Pipeline, PairsChildrenThatOvertakeEachOtherWithTheItemsAroundThem) {
+  const Report report = run_yaml(R"(
+run: { in_flight: 1 }
+nodes:
+  n: { type: test.count, items: 5000 }
+  child: { type: test.children, from: n, most: 4 }
+  inner: { type: test.children, from: child, most: 4 }
+  some: { type: test.pass_blocking, from: inner, parallel: 3, order: any, spin: 300 }
+  last: { type: test.children, from: some, most: 2 }
+  pair: { type: test.mix, from: { lead: last, other: n, third: child } }
+  end: { type: discard, from: pair }
+)");
+
+  EXPECT_EQ(report.items.delivered, 5000u);
+}
+
 TEST(Pipeline, RejectsTheParentOfARejectedChild) {
   const Report report = run_yaml(R"(
 nodes:

@@ -215,6 +215,18 @@ TEST_F(Gather, ClosesTwoSplitsOneInsideOfTheOther) {
   EXPECT_EQ(settle(sent), Outcome::kDelivered);
 }
 
+TEST_F(Gather, LetsGoOfIncompleteItemsWhenItIsClosed) {
+  const GroupRef group = group_of(0, 0, 2);
+  child(group, 0, "a");
+  marker(PacketKind::kGroupEnd, group, 2);
+
+  EXPECT_THAT(node_.close(), IsOk());
+
+  Sent none;
+  EXPECT_EQ(settle(none), Outcome::kUnfinished);
+  EXPECT_EQ(watcher_.all.size(), 1u);
+}
+
 TEST_F(Gather, GivesAListOfWhatIsWired) {
   EXPECT_EQ(node_.ports().outputs[0].type.to_string(), "[Text]");
 }
