@@ -60,7 +60,7 @@ class ProcessHost final : public Host {
 
     Units units;  // markers between the items included
     std::size_t item_count = 0;
-    Units after;  // markers that came after it was handed out
+    Units after;              // markers that came after it was handed out
     bool ends_group = false;  // one of its markers is a group's end
     std::size_t worker = 0;
     std::vector<Item> items;                       // while it runs, and until it is sent on
