@@ -80,9 +80,12 @@ class Channel {
     }
     return packet;
   }
+  // Reader. Whether there is a packet to take. REQUIRES: the channel blocks when full.
+  bool has_packet() const { return taken_ != published_.load(std::memory_order_acquire); }
   // Reader, after taking. True when the writer asked for space and is to be woken now.
   bool take_space_request();
 
+  bool blocks_when_full() const { return capacity_.when_full == WhenFull::kBlock; }
   std::uint32_t items() const;  // items queued, about
   std::uint32_t capacity_items() const { return capacity_.items; }
   std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }

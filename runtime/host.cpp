@@ -80,14 +80,16 @@ bool Host::wants_timing() const {
          untimed_items_ >= kMostItems;
 }
 
+void Host::count_untimed(std::uint64_t items) {
+  count_items(items);
+  ++untimed_steps_;
+  untimed_items_ += items;
+}
+
 void Host::StepTime::account(std::uint64_t items) const {
   if (items == 0) return;
+  if (!is_timed_) return host_.count_untimed(items);
   host_.count_items(items);
-  if (!is_timed_) {
-    ++host_.untimed_steps_;
-    host_.untimed_items_ += items;
-    return;
-  }
   const std::uint64_t ns = now_ns() - started_;
   const std::uint64_t stands_for = items + std::exchange(host_.untimed_items_, 0);
   host_.untimed_steps_ = 0;

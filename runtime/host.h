@@ -23,7 +23,7 @@ class Engine;
 // packet came, room came, work was done, a timer went off) calls `wake`; the host then runs `step`
 // until that has nothing more to do. A wake during a step makes it step once more, so none is lost.
 // Threads: `wake` from any; `step` on one thread at a time.
-class Host : public Runnable, public NodeServices {
+class Host : public Runnable, public NodeServices, public DirectReader {
  public:
   Host(Engine& engine, PlanNode& node, std::size_t place, std::vector<std::vector<Channel*>> inputs,
        std::vector<std::vector<Channel*>> outputs);
@@ -40,6 +40,12 @@ class Host : public Runnable, public NodeServices {
 
   void wake();
   void run() final;
+
+  // DirectReader. A host that pairs, waits or batches takes nothing directly.
+  bool begin_direct(std::uint64_t /*budget_ns*/) override { return false; }
+  bool accept(Packet& /*packet*/) override { return false; }
+  void end_direct() override {}
+
   std::uint64_t expected_ns() const override;
 
   const std::string& name() const { return plan_node_.name; }
@@ -62,6 +68,17 @@ class Host : public Runnable, public NodeServices {
   virtual Step step() = 0;
   // Puts the node where it will run: the pool, or a thread of its own.
   virtual void schedule(bool after_others);
+
+  // Puts the node into the hands of the calling thread, as a step of its own does; false when it is
+  // in another's. Between the two, a wake is kept for later.
+  bool try_own() {
+    int idle = kIdle;
+    return state_.compare_exchange_strong(idle, kActive, std::memory_order_acq_rel);
+  }
+  void disown() {
+    int active = kActive;
+    if (!state_.compare_exchange_strong(active, kIdle, std::memory_order_acq_rel)) schedule(false);
+  }
 
   // Wakes the readers of what the outbox has moved, and the writers that wait for room.
   void wake_readers();
@@ -94,13 +111,19 @@ class Host : public Runnable, public NodeServices {
     explicit StepTime(Host& host)
         : host_(host), is_timed_(host.wants_timing()), started_(is_timed_ ? now_ns() : 0) {}
     void account(std::uint64_t items) const;
+    bool is_timed() const { return is_timed_; }
 
    private:
     Host& host_;
     const bool is_timed_;
     const std::uint64_t started_;
   };
+  // Whether the time of the next step is to be taken: what it does for its readers is not its own.
+  bool wants_timing() const;
+  void count_untimed(std::uint64_t items);
   static std::uint64_t now_ns();
+  // What an item may cost in the nodes that one thread takes it through at a stretch.
+  static constexpr std::uint64_t kDirectNs = 500;
   static constexpr std::uint64_t kNotifyEachNs =
       500;  // items dearer than this are announced one by one
 
@@ -108,7 +131,6 @@ class Host : public Runnable, public NodeServices {
   static void add_plainly(std::atomic<std::uint64_t>& counter, std::uint64_t more) {
     counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
   }
-  bool wants_timing() const;
 
   std::uint64_t untimed_steps_ = 0;
   std::uint64_t untimed_items_ = 0;

@@ -1,5 +1,7 @@
 #include "sluice/runtime/outbox.h"
 
+#include "sluice/runtime/host.h"
+
 namespace sluice {
 
 Outbox::Outbox(std::vector<std::vector<Channel*>> readers) : outputs_(readers.size()) {
@@ -48,6 +50,19 @@ bool Outbox::drain_edges() {
     }
   }
   return waiting_ == 0;
+}
+
+void Outbox::begin_direct(std::uint64_t budget_ns) {
+  for (Edge& edge : edges_) {
+    DirectReader* reader = edge.channel->reader;
+    if (edge.channel->blocks_when_full() && reader->begin_direct(budget_ns)) edge.direct = reader;
+  }
+}
+
+void Outbox::end_direct() {
+  for (Edge& edge : edges_) {
+    if (edge.direct != nullptr) std::exchange(edge.direct, nullptr)->end_direct();
+  }
 }
 
 void Outbox::clear() {

@@ -10,6 +10,19 @@
 
 namespace sluice {
 
+// A reader that a writer may lend its thread to for a burst, to give it packets without the detour
+// over the channel: `begin_direct`, then `accept` for each, then `end_direct`.
+class DirectReader {
+ public:
+  virtual ~DirectReader() = default;
+  // `budget_ns`: what an item may cost here and further on; where it costs more, other threads are
+  // to have a part of it. False: it is busy, or not of that kind.
+  virtual bool begin_direct(std::uint64_t budget_ns) = 0;
+  // False when the packet is to go over the channel after all. A packet that was accepted is empty.
+  virtual bool accept(Packet& packet) = 0;
+  virtual void end_direct() = 0;
+};
+
 // What a node has emitted and its readers have no room for yet. Each edge is drained by itself, in
 // order; the node takes its next input when all are empty.
 // Threads: one thread at a time.
@@ -19,7 +32,7 @@ class Outbox {
   explicit Outbox(std::vector<std::vector<Channel*>> readers);
 
   // Sends a packet to every reader of an output; the last reader gets the packet itself.
-  void send(std::size_t output, Packet packet) {
+  void send(std::size_t output, Packet&& packet) {
     const std::vector<Edge*>& edges = outputs_[output];
     if (edges.size() == 1) {
       put(*edges.front(), packet);
@@ -34,6 +47,10 @@ class Outbox {
   // node that owns this box.
   bool drain() { return waiting_ == 0 || drain_edges(); }
   bool is_empty() const { return waiting_ == 0; }
+
+  // Until `end_direct`, what is sent goes at once to those readers that take it directly.
+  void begin_direct(std::uint64_t budget_ns);
+  void end_direct();
 
   // Channels that were given something since the last call: their readers want to be woken.
   template <class Fn>
@@ -54,8 +71,10 @@ class Outbox {
     Channel* channel;
     Fifo<Packet> waiting;
     bool touched = false;
+    DirectReader* direct = nullptr;
   };
   void put(Edge& edge, Packet& packet) {
+    if (edge.direct != nullptr && edge.direct->accept(packet)) return;
     if (edge.waiting.empty() && edge.channel->try_push(packet)) {
       edge.touched = true;
       return;

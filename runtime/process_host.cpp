@@ -87,7 +87,10 @@ Host::Step ProcessHost::step() {
   if (drained) {
     const StepTime time(*this);
     inline_items_ = 0;
+    const bool direct = !time.is_timed() && runs_inline();
+    if (direct) outbox_.begin_direct(kDirectNs);
     moved = take_burst();
+    if (direct) outbox_.end_direct();
     time.account(inline_items_);
   }
   if (timer_rang_.exchange(false, std::memory_order_acq_rel)) end_wait();
@@ -110,6 +113,43 @@ Host::Step ProcessHost::step() {
   if (was_blocked && outbox_.is_empty()) return Step::kAgain;
   more = more || moved == kBurst;
   return more && outbox_.is_empty() && can_take() ? Step::kAgain : Step::kWaiting;
+}
+
+bool ProcessHost::begin_direct(std::uint64_t budget_ns) {
+  if (pairs_ || blocking_ || batch_max_ > 1) return false;
+  const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
+  if (cost == 0 || cost > budget_ns || !try_own()) return false;
+  if (is_done() || engine_.was_aborted() || wants_timing() || !outbox_.is_empty() ||
+      !runs_inline()) {
+    disown();
+    return false;
+  }
+  inline_items_ = 0;
+  outbox_.begin_direct(budget_ns - cost);
+  return true;
+}
+
+bool ProcessHost::accept(Packet& packet) {
+  if (!outbox_.is_empty() || inputs_[0][0]->has_packet()) return false;
+  if (packet.is_item()) {
+    process_inline(packet, {&packet.payload, 1});
+  } else if (packet.kind == PacketKind::kEnd) {
+    return false;
+  } else {
+    pass_marker(packet);
+  }
+  return true;
+}
+
+void ProcessHost::end_direct() {
+  outbox_.end_direct();
+  if (inline_items_ > 0) count_untimed(inline_items_);
+  const bool was_blocked = !outbox_.is_empty();
+  if (!outbox_.drain()) count_blocked();
+  wake_readers();
+  disown();
+  // Room that came by now calls nobody: what went over the channel meanwhile is taken in a step.
+  if (was_blocked && outbox_.is_empty()) wake();
 }
 
 // A node that pairs takes what there is: only so can the partner of what waits in a channel come

@@ -72,7 +72,7 @@ void SourceHost::thread_loop() {
 
 Host::Step SourceHost::step() {
   if (!outbox_.drain()) return Step::kWaiting;
-  const Step next = ended_ ? Step::kWaiting : make_items();
+  const Step next = ended_ ? Step::kWaiting : blocking_ ? wait_for_items() : make_burst();
   if (!outbox_.drain()) count_blocked();
   wake_readers();
   if (ended_ && outbox_.is_empty()) {
@@ -82,29 +82,45 @@ Host::Step SourceHost::step() {
   return outbox_.is_empty() ? next : Step::kWaiting;
 }
 
-// Makes a burst of items, as far as the pipeline lets them in and the readers have room. A thread
-// of its own is there to wait, so from there each item goes out as it comes.
-Host::Step SourceHost::make_items() {
+// On the pool: a burst, as far as the pipeline lets it in and the readers have room.
+Host::Step SourceHost::make_burst() {
   constexpr std::int64_t kBurst = 64;
-  const std::int64_t at_once = blocking_ ? 1 : kBurst;
+  const StepTime time(*this);
+  if (!time.is_timed()) outbox_.begin_direct(kDirectNs);
   Step next = Step::kWaiting;
   std::int64_t let_in = 0;
-  for (std::int64_t i = 0; i < kBurst && outbox_.is_empty(); ++i) {
-    if (is_stopped() || number_ >= limit_) {
-      ended_ = true;
-      break;
-    }
-    if (let_in == 0) let_in = engine_.let_in(at_once);
+  std::uint64_t made = 0;
+  while (made < kBurst && outbox_.is_empty() && !comes_to_its_end()) {
+    if (let_in == 0) let_in = engine_.let_in(kBurst);
     if (let_in == 0) break;
-    const Next made = make_item();
-    if (made == Next::kItem) --let_in;
-    if (blocking_) wake_readers();
     next = Step::kAgain;
-    ended_ = made == Next::kEnd;
-    if (made != Next::kItem) break;
+    if (make_item() != Next::kItem) break;
+    --let_in;
+    ++made;
   }
   if (let_in > 0) engine_.give_back(let_in);
+  outbox_.end_direct();
+  time.account(made);
   return next;
+}
+
+// On a thread of its own, which is there to wait: each item goes out as it comes, and what waits
+// keeps nothing from others.
+Host::Step SourceHost::wait_for_items() {
+  if (comes_to_its_end()) return Step::kWaiting;
+  if (engine_.let_in(1) == 0) return Step::kWaiting;
+  const StepTime time(*this);
+  if (make_item() == Next::kItem) {
+    time.account(1);
+  } else {
+    engine_.give_back(1);
+  }
+  return Step::kAgain;
+}
+
+bool SourceHost::comes_to_its_end() {
+  ended_ = ended_ || is_stopped() || number_ >= limit_;
+  return ended_;
 }
 
 bool SourceHost::is_stopped() const {
@@ -118,18 +134,18 @@ Next SourceHost::make_item() {
   emissions_.clear();
   Item item(*this, {}, *token, 0, emissions_);
   SourceContext ctx(*this, &item, &*token);
-  const StepTime time(*this);
   const Result<Next> made = node_calls::next(node_, ctx);
   if (made && *made != Next::kItem) {
     token.forget();
+    ended_ = *made == Next::kEnd;
     return *made;
   }
   if (!made && !token->has_own_key()) {
     token.forget();
     engine_.fail(made.status().with_context(name()));
+    ended_ = true;
     return Next::kEnd;
   }
-  time.account(1);
   if (made) {
     send(std::move(token));
   } else {

@@ -27,7 +27,9 @@ class SourceHost final : public Host {
  private:
   Step step() override;
   void schedule(bool after_others) override;
-  Step make_items();
+  Step make_burst();
+  Step wait_for_items();
+  bool comes_to_its_end();
   Next make_item();
   bool is_stopped() const;
   void send(TokenRef token);
