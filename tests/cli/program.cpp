@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,7 +99,9 @@ Finished Program::finish() {
     }
   }
   int status = 0;
-  ::waitpid(std::exchange(process_, -1), &status, 0);
+  rusage used{};
+  ::wait4(std::exchange(process_, -1), &status, 0, &used);
+  finished_.peak_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
   finished_.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return std::move(finished_);
 }

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -23,7 +24,8 @@ class Workplace {
 
 // What a finished program has left.
 struct Finished {
-  int exit_code = -1;  // 128 + the signal for one that a signal ended
+  int exit_code = -1;            // 128 + the signal for one that a signal ended
+  std::uint64_t peak_bytes = 0;  // of memory, of the process that the command became
   std::string out;
   std::string err;
 };

@@ -34,9 +34,9 @@ using namespace std::chrono_literals;
 #endif
 
 #ifdef SLUICE_SANITIZED
-constexpr std::uint64_t kGraphs = 160;
+constexpr std::uint64_t kGraphs = 400;
 #else
-constexpr std::uint64_t kGraphs = 1600;
+constexpr std::uint64_t kGraphs = 8000;
 #endif
 
 // The tests share the seeds between them, so that ctest runs some side by side.
