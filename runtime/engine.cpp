@@ -20,7 +20,8 @@ int pool_threads(const EngineOptions& options) {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-thread_local SettleScope* settle_scope = nullptr;
+// The library is loaded with the program, so its thread-local variables can be reached directly.
+[[gnu::tls_model("initial-exec")]] constinit thread_local SettleScope* settle_scope = nullptr;
 
 }  // namespace
 

@@ -12,7 +12,7 @@ Host::Host(Engine& engine, PlanNode& node, std::size_t place,
     : engine_(engine),
       plan_node_(node),
       inputs_(std::move(inputs)),
-      outbox_(std::move(outputs)),
+      outbox_(outputs),
       pool_place_(place) {
   options = &node.options;
   common = &node.common;

@@ -23,7 +23,7 @@ class Engine;
 // packet came, room came, work was done, a timer went off) calls `wake`; the host then runs `step`
 // until that has nothing more to do. A wake during a step makes it step once more, so none is lost.
 // Threads: `wake` from any; `step` on one thread at a time.
-class Host : public Runnable, public NodeServices, public DirectReader {
+class Host : public DirectReader, public Runnable, public NodeServices {
  public:
   Host(Engine& engine, PlanNode& node, std::size_t place, std::vector<std::vector<Channel*>> inputs,
        std::vector<std::vector<Channel*>> outputs);

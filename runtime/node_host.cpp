@@ -10,7 +10,7 @@ namespace {
 
 // The catch boundary. Errors are values on this side of it.
 template <class Call>
-auto guarded(Call&& call) -> std::invoke_result_t<Call> {
+[[gnu::always_inline]] inline auto guarded(Call&& call) -> std::invoke_result_t<Call> {
   try {
     return call();
   } catch (const std::bad_alloc&) {

@@ -4,28 +4,27 @@
 
 namespace sluice {
 
-Outbox::Outbox(std::vector<std::vector<Channel*>> readers) : outputs_(readers.size()) {
-  std::size_t count = 0;
-  for (const auto& channels : readers) count += channels.size();
-  edges_.reserve(count);
+Outbox::Outbox(const std::vector<std::vector<Channel*>>& readers) : outputs_(readers.size()) {
+  for (const auto& channels : readers) {
+    for (Channel* channel : channels) edges_.push_back({channel});
+  }
+  Edge* first = edges_.data();
   for (std::size_t output = 0; output < readers.size(); ++output) {
-    for (Channel* channel : readers[output]) {
-      edges_.push_back({channel, {}, false});
-      outputs_[output].push_back(&edges_.back());
-    }
+    outputs_[output] = {first, readers[output].size()};
+    first += readers[output].size();
   }
 }
 
-void Outbox::send_to_all(const std::vector<Edge*>& edges, Packet& packet) {
-  if (edges.empty()) {
+void Outbox::send_to_all(const Output& output, Packet& packet) {
+  if (output.count == 0) {
     packet.token.deliver();
     return;
   }
-  for (std::size_t i = 0; i + 1 < edges.size(); ++i) {
+  for (std::size_t i = 0; i + 1 < output.count; ++i) {
     Packet copy = packet.share();
-    put(*edges[i], copy);
+    put(output.first[i], copy);
   }
-  put(*edges.back(), packet);
+  put(output.first[output.count - 1], packet);
 }
 
 void Outbox::send_end() {
@@ -55,13 +54,16 @@ bool Outbox::drain_edges() {
 void Outbox::begin_direct(std::uint64_t budget_ns) {
   for (Edge& edge : edges_) {
     DirectReader* reader = edge.channel->reader;
-    if (edge.channel->blocks_when_full() && reader->begin_direct(budget_ns)) edge.direct = reader;
+    if (edge.channel->blocks_when_full() && reader->begin_direct(budget_ns)) {
+      edge.direct = edge.lent = reader;
+    }
   }
 }
 
 void Outbox::end_direct() {
   for (Edge& edge : edges_) {
-    if (edge.direct != nullptr) std::exchange(edge.direct, nullptr)->end_direct();
+    edge.direct = nullptr;
+    if (edge.lent != nullptr) std::exchange(edge.lent, nullptr)->end_direct();
   }
 }
 

@@ -29,15 +29,15 @@ class DirectReader {
 class Outbox {
  public:
   // `readers[o]`: the channels that read output `o`. They outlive it.
-  explicit Outbox(std::vector<std::vector<Channel*>> readers);
+  explicit Outbox(const std::vector<std::vector<Channel*>>& readers);
 
   // Sends a packet to every reader of an output; the last reader gets the packet itself.
   void send(std::size_t output, Packet&& packet) {
-    const std::vector<Edge*>& edges = outputs_[output];
-    if (edges.size() == 1) {
-      put(*edges.front(), packet);
+    const Output& to = outputs_[output];
+    if (to.count == 1) {
+      put(*to.first, packet);
     } else {
-      send_to_all(edges, packet);
+      send_to_all(to, packet);
     }
   }
   // Sends kEnd to every reader.
@@ -69,12 +69,23 @@ class Outbox {
  private:
   struct Edge {
     Channel* channel;
-    Fifo<Packet> waiting;
+    DirectReader* direct = nullptr;  // takes what is sent, until something went over the channel
+    DirectReader* lent = nullptr;    // has our thread until end_direct
     bool touched = false;
-    DirectReader* direct = nullptr;
+    Fifo<Packet> waiting = {};
   };
+  // Its edges, which lie side by side.
+  struct Output {
+    Edge* first = nullptr;
+    std::size_t count = 0;
+  };
+
   void put(Edge& edge, Packet& packet) {
     if (edge.direct != nullptr && edge.direct->accept(packet)) return;
+    put_in_channel(edge, packet);
+  }
+  void put_in_channel(Edge& edge, Packet& packet) {
+    edge.direct = nullptr;
     if (edge.waiting.empty() && edge.channel->try_push(packet)) {
       edge.touched = true;
       return;
@@ -82,11 +93,11 @@ class Outbox {
     edge.waiting.push_back(std::move(packet));
     ++waiting_;
   }
-  void send_to_all(const std::vector<Edge*>& edges, Packet& packet);
+  void send_to_all(const Output& output, Packet& packet);
   bool drain_edges();
 
   std::vector<Edge> edges_;
-  std::vector<std::vector<Edge*>> outputs_;
+  std::vector<Output> outputs_;
   std::size_t waiting_ = 0;
 };
 

@@ -53,6 +53,7 @@ ProcessHost::ProcessHost(Engine& engine, PlanNode& node, std::size_t place,
   for (std::size_t output = 0; output < wanted.size(); ++output) {
     if (wanted[output] != 0) read_outputs_.push_back(output);
   }
+  passes_one_on_ = read_outputs_.size() == 1 && !node.ports.outputs[read_outputs_[0]].many;
 }
 
 ProcessHost::~ProcessHost() = default;
@@ -120,7 +121,7 @@ bool ProcessHost::begin_direct(std::uint64_t budget_ns) {
   const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
   if (cost == 0 || cost > budget_ns || !try_own()) return false;
   if (is_done() || engine_.was_aborted() || wants_timing() || !outbox_.is_empty() ||
-      !runs_inline()) {
+      inputs_[0][0]->has_packet() || !runs_inline()) {
     disown();
     return false;
   }
@@ -130,7 +131,7 @@ bool ProcessHost::begin_direct(std::uint64_t budget_ns) {
 }
 
 bool ProcessHost::accept(Packet& packet) {
-  if (!outbox_.is_empty() || inputs_[0][0]->has_packet()) return false;
+  if (!outbox_.is_empty()) return false;
   if (packet.is_item()) {
     process_inline(packet, {&packet.payload, 1});
   } else if (packet.kind == PacketKind::kEnd) {
@@ -255,8 +256,15 @@ void ProcessHost::process_inline(Packet& packet, std::span<PayloadRef> inputs) {
   Status status = node_calls::process(node_, ctx);
   ++inline_items_;
   for (PayloadRef& input : inputs) input.reset();
-  complete(packet, std::move(status), emissions_);
-  emissions_.clear();
+  if (passes_one_on_ && status.is_ok() && emissions_.size() == 1) {
+    // The item's only output takes over all that the packet holds.
+    packet.payload = std::move(emissions_.front().payload);
+    emissions_.clear();
+    outbox_.send(read_outputs_.front(), std::move(packet));
+  } else {
+    complete(packet, std::move(status), emissions_);
+    emissions_.clear();
+  }
   if (cost < kNotifyEachNs) return;
   wake_readers();
   SettleScope::of(engine_)->flush();
@@ -423,13 +431,7 @@ void ProcessHost::retire(std::unique_ptr<Work> work) {
 void ProcessHost::complete(Packet& packet, Status status, std::vector<Emission>& emissions) {
   if (status.is_ok() && emissions.size() > 1) status = check_emissions(emissions);
   if (status.is_ok()) {
-    const bool is_plain = read_outputs_.size() == 1 && emissions.size() == 1 &&
-                          !ports->outputs[read_outputs_[0]].many;
-    if (is_plain) {
-      send_one(packet, read_outputs_[0], std::move(emissions[0].payload));
-    } else {
-      send_each(packet, emissions);
-    }
+    send_each(packet, emissions);
     return;
   }
   if (status.code() == Code::kCancelled && engine_.was_aborted()) {
@@ -453,12 +455,6 @@ Status ProcessHost::check_emissions(const std::vector<Emission>& emissions) cons
     }
   }
   return Status::ok();
-}
-
-// The item's only output takes over all that the packet holds.
-void ProcessHost::send_one(Packet& packet, std::size_t output, PayloadRef payload) {
-  packet.payload = std::move(payload);
-  outbox_.send(output, std::move(packet));
 }
 
 void ProcessHost::send_each(Packet& packet, std::vector<Emission>& emissions) {

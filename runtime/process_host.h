@@ -100,7 +100,6 @@ class ProcessHost final : public Host {
   // What an item, or a marker, becomes on the outputs. Its payload is not looked at.
   void complete(Packet& packet, Status status, std::vector<Emission>& emissions);
   Status check_emissions(const std::vector<Emission>& emissions) const;
-  void send_one(Packet& packet, std::size_t output, PayloadRef payload);
   void send_each(Packet& packet, std::vector<Emission>& emissions);
   void pass_marker(Packet& packet);
   // The children of `packet` on an output that opens a scope: what `emissions` has for it.
@@ -117,6 +116,7 @@ class ProcessHost final : public Host {
   std::size_t ended_edges_ = 0;
   std::uint64_t inline_items_ = 0;         // of this step
   std::vector<std::size_t> read_outputs_;  // those that somebody reads
+  bool passes_one_on_ = false;             // has one such output, which opens no scope
   std::vector<Emission> emissions_;        // of the call that is made inline
   Unit pair_;                              // the one that is being taken
 
