@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Measures parts of Sluice beside their peers, in the same run, and holds the figures against bars.tsv.
+#
+#   tests/bench/run.sh [--setup-only | --no-setup] PART... [-- OPTION...]
+#   tests/bench/run.sh infer                                  everything of one part
+#   tests/bench/run.sh infer -- --models vgg19 --quick        OPTIONs go to the part
+#
+# Sets up what it needs, from a clean clone: Debian packages, peers from PyPI in build/bench-venv, the
+# release preset. --setup-only stops there, --no-setup takes what the last set-up left.
+# Prints the machine, the part's raw figures and one line for each bar: BAR name value op bar ok|short.
+# Exit 0: measured, all bars ok. Exit 1: a bar is short, or could not be measured. Exit 2: usage.
+#
+# A part is a folder here. It has measure.py, or a program bench_PART, or both, and measure.py runs then:
+#   CMakeLists.txt   a target bench_PART, with the programs
+#   measure.py       gets --bin DIR (built programs) and --work DIR (scratch, kept) before OPTIONs
+# It prints raw figures and, for bars.py, `VALUE name value`; its bars are lines of bars.tsv.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+usage() {
+  echo "run.sh: $1; usage: tests/bench/run.sh [--setup-only | --no-setup] PART... [-- OPTION...]" >&2
+  echo "parts: ${known[*]}" >&2
+  exit 2
+}
+
+mapfile -t known < <(cd tests/bench && ls -d -- */ | grep -v '^__' | tr -d /)
+set_up=yes
+measure=yes
+parts=()
+while [[ $# -gt 0 ]]; do
+  case "$1" in
+    --setup-only) measure=no ;;
+    --no-setup) set_up=no ;;
+    --) shift; break ;;
+    -*) usage "unknown option $1" ;;
+    *)
+      [[ " ${known[*]} " == *" $1 "* ]] || usage "no part is named $1"
+      parts+=("$1")
+      ;;
+  esac
+  shift
+done
+[[ ${#parts[@]} -gt 0 ]] || usage "no part is named"
+
+build=build/release
+venv=build/bench-venv
+
+# The peers, installed anew when the list of them has changed.
+set_up_peers() {
+  cmp -s tests/bench/requirements.txt "$venv/requirements.txt" && return
+  rm -rf "$venv"
+  /usr/bin/python3 -m venv "$venv"
+  "$venv/bin/pip" --quiet --disable-pip-version-check install --requirement tests/bench/requirements.txt
+  cp tests/bench/requirements.txt "$venv/requirements.txt"
+}
+
+if [[ $set_up == yes ]]; then
+  targets=(sluice_program)
+  needs_peers=no
+  for part in "${parts[@]}"; do
+    [[ ! -e tests/bench/$part/CMakeLists.txt ]] || targets+=("bench_$part")
+    [[ ! -e tests/bench/$part/measure.py ]] || needs_peers=yes
+  done
+  bash cmake/install_packages.sh
+  bash examples/ocr/fetch_models.sh
+  [[ $needs_peers == no ]] || set_up_peers
+  cmake --preset release -DSLUICE_BENCHMARKS=ON
+  cmake --build "$build" --parallel --target "${targets[@]}"
+fi
+[[ $measure == yes ]] || exit 0
+
+describe_machine() {
+  echo "Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, Linux $(uname -r) $(uname -m)"
+  echo "Commit: $(git describe --always --dirty 2>/dev/null || echo unknown), $(date -u +%F), load $(cut -d' ' -f1 /proc/loadavg)"
+}
+
+run_part() {
+  local part=$1
+  shift
+  if [[ -e tests/bench/$part/measure.py ]]; then
+    mkdir -p "build/bench/$part"
+    "$venv/bin/python" "tests/bench/$part/measure.py" --bin "$build/bin" --work "build/bench/$part" "$@"
+  else
+    "$build/bin/bench_$part" "$@"
+  fi
+}
+
+status=0
+for part in "${parts[@]}"; do
+  describe_machine
+  echo "Part: $part $*"
+  codes=(0 0)
+  { run_part "$part" "$@" || { code=$?; echo "UNMEASURED * the measurement ended with exit status $code"; exit "$code"; }; } |
+    /usr/bin/python3 tests/bench/bars.py "$part" || codes=("${PIPESTATUS[@]}")
+  # 2 is what a part, as any program here, ends with for an option that it does not know.
+  [[ ${codes[0]} -ne 2 ]] || exit 2
+  [[ ${codes[*]} == "0 0" ]] || status=1
+done
+exit "$status"
