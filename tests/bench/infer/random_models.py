@@ -2,7 +2,8 @@
 
 The convolutional ones are the `light_*` graphs of the `onnx` wheel, whose weights are made by
 ConstantOfShape nodes: each of these becomes an initializer of the same shape, drawn so that magnitudes
-stay as they were from layer to layer. MobileNetV2 and the MiniLM-L6 encoder are written node by node in the
+stay about as they were from layer to layer. A softmax at the end is left out: on random logits it is so close to
+0 and 1 that a wrong model would pass for a right one. MobileNetV2 and the MiniLM-L6 encoder are written node by node in the
 way that PyTorch exports them. The batch is fixed at 1 in the first and free in the other two.
 """
 import pathlib
@@ -49,6 +50,8 @@ def write_light(graph_name, path, random):
             weights.append(numpy_helper.from_array(np.asarray(values, np.float32), node.output[0]))
 
     kept = [node for node in graph.node if node.op_type != "ConstantOfShape"]
+    if kept[-1].op_type == "Softmax":
+        graph.output[0].name = kept.pop().input[0]
     used = {name for node in kept for name in node.input}
     made = {tensor.name for tensor in weights}
     weights += [tensor for tensor in graph.initializer if tensor.name in used]
