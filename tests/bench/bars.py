@@ -41,7 +41,10 @@ def read_bars(lines):
             continue
         if len(fields) != 4 or fields[1] not in OPERATORS or not fields[3] or fields[0] in bars:
             raise ValueError(f"line {number}: expected a new name, >= or <=, a number and why, with tabs between")
-        bars[fields[0]] = Bar(fields[0], fields[1], float(fields[2]), fields[3])
+        value, reason = number_of(fields[2])
+        if value is None:
+            raise ValueError(f"line {number}: the bar is {reason}")
+        bars[fields[0]] = Bar(fields[0], fields[1], value, fields[3])
     return list(bars.values())
 
 
@@ -73,8 +76,8 @@ def number_of(text):
     try:
         value = float(text)
     except ValueError:
-        return None, f"measured as {text!r}"
-    return (value, "") if math.isfinite(value) else (None, f"measured as {text}")
+        return None, f"{text!r}, no number"
+    return (value, "") if math.isfinite(value) else (None, f"{text}, not finite")
 
 
 def judge(bar, figures):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads pages of known text with the OCR example and with RapidOCR, same models, in the same run, by turns.
 
-  tests/bench/run.sh ocr -- [--pages N] [--rounds N]
+  tests/bench/run.sh ocr -- [--sets printed,varied] [--pages N] [--rounds N]
 
 Two sets of pages of examples/ocr/make_pages: printed A4 pages of 37 lines, which give the speed, and the varied
 pages of the example. On both the character accuracy is counted in two ways, the pages as a whole in the order
@@ -109,10 +109,19 @@ class Bench:
         ratio = min(one[how] / found["onnxruntime"][how] for how in counts for one in (found["ours"], ours))
         print(f"VALUE ocr.accuracy.{name} {ratio:.4f}", flush=True)
 
+    def read_in_turns(self, rounds):
+        """For each contestant its seconds in each round, and the lines of each page."""
+        seconds, texts = {who: [] for who in self.contestants}, {}
+        for number in range(rounds):
+            for who in self.contestants:
+                time_taken, texts[who] = self.read(who, "printed")
+                seconds[who].append(time_taken)
+            print(f"  round {number + 1}, pages/s: " + ", ".join(
+                f"{who} {self.counts['printed'] / times[-1]:.3f}" for who, times in seconds.items()), flush=True)
+        return seconds, texts
+
     def print_speed(self, seconds):
         count = self.counts["printed"]
-        for who, times in seconds.items():
-            print(f"  {who:12} pages/s " + " ".join(f"{count / time:.3f}" for time in times))
         rates = {who: count / statistics.median(times) for who, times in seconds.items()}
         print("  median: " + ", ".join(f"{who} {rate:.3f}" for who, rate in rates.items()))
         print(f"VALUE ocr.speed.vs_onnxruntime {rates['ours'] / rates['onnxruntime']:.4f}")
@@ -127,26 +136,30 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the built programs (run.sh gives it)")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for pages and results (run.sh gives it)")
+    parser.add_argument("--sets", default=",".join(SETS), metavar="SET,SET", help="of pages (default %(default)s)")
     parser.add_argument("--pages", type=int, default=24, metavar="N", help="printed pages (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default %(default)s")
     arguments = parser.parse_args()
     if min(arguments.pages, arguments.rounds) < 1:
         parser.error("there is nothing to read in no pages or rounds")
+    sets = arguments.sets.split(",")
+    if unknown := set(sets) - set(SETS):
+        parser.error(f"there is no set {', '.join(unknown)}; there are {', '.join(SETS)}")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
     bench = Bench(arguments)
     bench.make_pages()
     try:
-        bench.print_accuracy("varied", {who: bench.read(who, "varied")[1] for who in bench.contestants})
-        seconds, texts = {who: [] for who in bench.contestants}, {}
-        for _ in range(arguments.rounds):
-            for who in bench.contestants:
-                time_taken, texts[who] = bench.read(who, "printed")
-                seconds[who].append(time_taken)
-        bench.print_accuracy("printed", texts)
-        bench.print_speed(seconds)
+        if "printed" in sets:
+            seconds, texts = bench.read_in_turns(arguments.rounds)
+            bench.print_accuracy("printed", texts)
+            bench.print_speed(seconds)
+        if "varied" in sets:
+            bench.print_accuracy("varied", {who: bench.read(who, "varied")[1] for who in bench.contestants})
     except Failed as problem:
         print(problem)
         sys.exit(1)
+    if len(sets) < len(SETS):
+        print("UNMEASURED * that set of pages was not chosen")
 
 
 if __name__ == "__main__":
