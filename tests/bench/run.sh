@@ -23,7 +23,7 @@ usage() {
   exit 2
 }
 
-mapfile -t known < <(cd tests/bench && ls -d -- */ | grep -v '^__' | tr -d /)
+mapfile -t known < <(find tests/bench -mindepth 1 -maxdepth 1 -type d ! -name '__*' -printf '%f\n' | sort)
 set_up=yes
 measure=yes
 parts=()
@@ -70,8 +70,11 @@ fi
 [[ $measure == yes ]] || exit 0
 
 describe_machine() {
-  echo "Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, Linux $(uname -r) $(uname -m)"
-  echo "Commit: $(git describe --always --dirty 2>/dev/null || echo unknown), $(date -u +%F), load $(cut -d' ' -f1 /proc/loadavg)"
+  local processor commit
+  processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+  commit=$(git describe --always --dirty 2>/dev/null || echo unknown)
+  echo "Machine: ${processor:-unknown processor}, $(nproc) cores, Linux $(uname -r) $(uname -m)"
+  echo "Commit: $commit, $(date -u +%F), load $(cut -d' ' -f1 /proc/loadavg)"
 }
 
 run_part() {

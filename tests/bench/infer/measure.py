@@ -156,7 +156,8 @@ class Bench:
         print(f"  {gflop:.2f} GFLOP; one core does {peak:.0f} GFLOP/s\n  one core, ms (share of the fp32 peak): "
               + ", ".join(f"{name} {ms:.2f} ({shares[name]:.0%})" for name, ms in result.one.items()))
         if result.bf16_errors:
-            print("  relative error in bf16, root mean square: " + ", ".join(f"{name} {error:.2g}" for name, error in result.bf16_errors.items()))
+            print("  relative error in bf16, root mean square: "
+                  + ", ".join(f"{name} {error:.2g}" for name, error in result.bf16_errors.items()))
         if "ours_bf16" in timed:
             timed["ours_bf16"].close()
         print_ratios("one core", result.one, "ours")
@@ -197,13 +198,14 @@ def best_peer(times):
 def ratios(results):
     """For each figure its name, and its ratio for each case: ours is faster above 1."""
     one = [(result.case, result.one) for result in results]
-    ocr_bf16 = [times for case, times in one if case.is_ocr]
+    in_bf16 = [(case, times) for case, times in one if "ours_bf16" in times]
     return {
         "infer.fp32.vs_onnxruntime": [times["onnxruntime"] / times["ours"] for _, times in one],
         "infer.fp32.vs_openvino": [times["openvino"] / times["ours"] for _, times in one],
-        "infer.two_cores.vs_better": [best_peer(result.two) / result.two["ours_2x1"] for result in results if result.two],
-        "infer.bf16.vs_fp32": [times["ours"] / times["ours_bf16"] for times in ocr_bf16 if "ours_bf16" in times],
-        "infer.bf16.vs_openvino_bf16": [times["openvino_bf16"] / times["ours_bf16"] for _, times in one if "ours_bf16" in times],
+        "infer.two_cores.vs_better": [
+            best_peer(result.two) / result.two["ours_2x1"] for result in results if result.two],
+        "infer.bf16.vs_fp32": [times["ours"] / times["ours_bf16"] for case, times in in_bf16 if case.is_ocr],
+        "infer.bf16.vs_openvino_bf16": [times["openvino_bf16"] / times["ours_bf16"] for _, times in in_bf16],
     }
 
 

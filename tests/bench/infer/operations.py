@@ -21,8 +21,8 @@ def count(path, inputs):
 
 
 def shapes_of(model, names, inputs):
-    declared = {port.name for port in model.graph.output}
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names - declared - {port.name for port in model.graph.input})
+    declared = {port.name for port in (*model.graph.output, *model.graph.input)}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names - declared)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
