@@ -132,6 +132,7 @@ class Bench:
                 self.time_two_cores(result, path, native, onnx_runtime)
         else:
             print("  not timed: the outputs differ")
+        print(f"  ours: loaded in {native.load_ms:.0f} ms, the process held {native.peak_memory_kb() / 1024:.0f} MB at most")
         native.close()
         return result
 
