@@ -1,5 +1,6 @@
 #include "tests/bench/engine/workload.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -40,6 +41,12 @@ std::int64_t now_ns() {
   timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+int available_cores() {
+  cpu_set_t cores;
+  sched_getaffinity(0, sizeof(cores), &cores);
+  return CPU_COUNT(&cores);
 }
 
 std::uint64_t burn(std::uint64_t steps, std::uint64_t seed) {

@@ -23,6 +23,8 @@ class Arguments {
 };
 
 std::int64_t now_ns();
+// On which the process may run: `taskset` makes it fewer than there are.
+int available_cores();
 
 // So many multiply-adds, each of which waits for the one before: no memory, nothing to run ahead.
 std::uint64_t burn(std::uint64_t steps, std::uint64_t seed);

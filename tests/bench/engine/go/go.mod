@@ -1,0 +1,3 @@
+module sluice/bench/engine
+
+go 1.19
