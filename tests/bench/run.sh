@@ -12,6 +12,7 @@
 #
 # A part is a folder here. It has measure.py, or a program bench_PART, or both, and measure.py runs then:
 #   CMakeLists.txt   a target bench_PART, with the programs
+#   setup.sh         gets the scratch folder before the build, for a part with peers of its own kind
 #   measure.py       gets --bin DIR (built programs) and --work DIR (scratch, kept) before OPTIONs
 # It prints raw figures and, for bars.py, `VALUE name value`; its bars are lines of bars.tsv.
 set -euo pipefail
@@ -59,7 +60,12 @@ if [[ $set_up == yes ]]; then
   needs_peers=no
   for part in "${parts[@]}"; do
     [[ ! -e tests/bench/$part/CMakeLists.txt ]] || targets+=("bench_$part")
-    [[ ! -e tests/bench/$part/measure.py ]] || needs_peers=yes
+    if [[ -e tests/bench/$part/setup.sh ]]; then
+      mkdir -p "build/bench/$part"
+      bash "tests/bench/$part/setup.sh" "build/bench/$part"
+    elif [[ -e tests/bench/$part/measure.py ]]; then
+      needs_peers=yes
+    fi
   done
   bash cmake/install_packages.sh
   bash examples/ocr/fetch_models.sh
@@ -82,7 +88,9 @@ run_part() {
   shift
   if [[ -e tests/bench/$part/measure.py ]]; then
     mkdir -p "build/bench/$part"
-    "$venv/bin/python" "tests/bench/$part/measure.py" --bin "$build/bin" --work "build/bench/$part" "$@"
+    local python=$venv/bin/python
+    [[ -x $python ]] || python=/usr/bin/python3
+    "$python" "tests/bench/$part/measure.py" --bin "$build/bin" --work "build/bench/$part" "$@"
   else
     "$build/bin/bench_$part" "$@"
   fi

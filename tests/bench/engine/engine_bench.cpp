@@ -1,6 +1,7 @@
 // The engine, measured through its own interface: real packets, tokens, credits and statistics.
 //
 //   engine_bench case=chain [stages=4] [items=300000] [nodes=serial|parallel] [threads=0]
+//                [wait=ticket|outside]
 //
 // Cases: those of run_case in workload.h and of engine_cases.h.
 #include "sluice/graphs/builder.h"
@@ -20,6 +21,8 @@ namespace {
 struct EngineOptions {
   int threads = 0;
   std::string work_type = "bench.work";
+  // Whether who pushed an item waits in the engine, which may then use the thread, or outside.
+  bool waits_on_ticket = true;
 };
 
 // The latency cases push from the program, as a service does; the others have a source.
@@ -57,7 +60,10 @@ void run_engine(const Shape& shape, Meter& meter, const EngineOptions& options) 
   Pipeline pipeline = started_pipeline(graph_of(shape, pushed, options), options.threads);
   if (pushed) {
     Input<Number> input = pipeline.input<Number>("source");
-    for (std::uint64_t number = 0; meter.next(number);) input.push(Number{number}).wait();
+    for (std::uint64_t number = 0; meter.next(number);) {
+      const Ticket ticket = input.push(Number{number});
+      if (options.waits_on_ticket) ticket.wait();
+    }
     input.close();
   }
   const Report report = pipeline.wait();
@@ -74,6 +80,7 @@ int main(int argc, char** argv) {
   EngineOptions options;
   options.threads = static_cast<int>(arguments.number("threads", 0));
   if (arguments.text("nodes", "serial") == "parallel") options.work_type = "bench.work_parallel";
+  options.waits_on_ticket = arguments.text("wait", "ticket") == "ticket";
   const std::string name = arguments.text("case", "chain");
   if (name == "rate") return run_rate(arguments);
   if (name == "blocking") return run_blocking(arguments);

@@ -1,5 +1,7 @@
 #include "tests/bench/engine/engine_pipeline.h"
 
+#include "tests/bench/engine/workload.h"
+
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -8,7 +10,7 @@ namespace sluice::bench {
 
 Pipeline started_pipeline(const GraphSpec& graph, int threads) {
   RunOptions options;
-  options.threads = threads;
+  options.threads = threads > 0 ? threads : available_cores();
   PipelineResult loaded = Pipeline::load(graph, options);
   if (!loaded) {
     std::fprintf(stderr, "%s", loaded.error().c_str());

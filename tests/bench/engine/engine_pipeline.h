@@ -5,7 +5,8 @@
 
 namespace sluice::bench {
 
-// A pipeline that has started, with `threads` in its pool; 0: one a core. Errors: what is wrong is
+// A pipeline that has started, with `threads` in its pool; 0: one for each core
+// that the process may use. Errors: what is wrong is
 // printed, and the program ends with status 2.
 Pipeline started_pipeline(const GraphSpec& graph, int threads = 0);
 
