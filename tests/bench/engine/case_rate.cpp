@@ -67,8 +67,8 @@ int run_rate(const Arguments& arguments) {
   const double after = ns_per_step(cores);
 
   const double ideal_ns = (before + after) / 2 * steps_per_us * least_us(stages, cores);
-  print_figures({{"rate_over_ideal", ideal_ns / meter.ns_per_item()},
-                 {"ns_per_item", meter.ns_per_item()},
+  print_figures({{"rate_over_ideal", ideal_ns / meter.whole_ns_per_item()},
+                 {"ns_per_item", meter.whole_ns_per_item()},
                  {"ideal_ns", ideal_ns},
                  {"disorder", static_cast<double>(meter.disorder())}});
   return report.items.delivered == meter.items() ? 0 : 1;

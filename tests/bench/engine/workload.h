@@ -61,8 +61,11 @@ class Meter {
   std::uint64_t received() const { return received_; }
   // How many items arrived before one that is older.
   std::uint64_t disorder() const { return disorder_; }
-  // Past the first twentieth of the items, in nanoseconds of the clock and of all cores.
+  // Past the first twentieth of the items, in nanoseconds of the clock, and of all cores together.
   double ns_per_item() const;
+  // From the making of the first item to the arrival of the last, per item: for items that cost so
+  // much that what is on its way when a part of them has passed would count.
+  double whole_ns_per_item() const;
   double cpu_ns_per_item() const;
   // From before an item is handed over until the sink has it.
   double latency_ns(double rank) const { return percentile(latencies_, rank); }
@@ -87,6 +90,7 @@ class Meter {
   const Counter counter_;
   std::uint64_t issued_ = 0;
   std::atomic<std::int64_t> issued_at_ns_{0};
+  std::int64_t first_issued_at_ns_ = 0;
   Usage begin_;
   Usage end_;
   std::uint64_t own_sleeps_ = 0;
