@@ -12,7 +12,7 @@
 #
 # A part is a folder here. It has measure.py, or a program bench_PART, or both, and measure.py runs then:
 #   CMakeLists.txt   a target bench_PART, with the programs
-#   setup.sh         gets the scratch folder before the build, for a part with peers of its own kind
+#   setup.sh         gets DIR (scratch, kept) before the build: a part whose peers are not from PyPI
 #   measure.py       gets --bin DIR (built programs) and --work DIR (scratch, kept) before OPTIONs
 # It prints raw figures and, for bars.py, `VALUE name value`; its bars are lines of bars.tsv.
 set -euo pipefail
@@ -60,14 +60,12 @@ if [[ $set_up == yes ]]; then
   needs_peers=no
   for part in "${parts[@]}"; do
     [[ ! -e tests/bench/$part/CMakeLists.txt ]] || targets+=("bench_$part")
-    if [[ -e tests/bench/$part/setup.sh ]]; then
-      mkdir -p "build/bench/$part"
-      bash "tests/bench/$part/setup.sh" "build/bench/$part"
-    elif [[ -e tests/bench/$part/measure.py ]]; then
-      needs_peers=yes
-    fi
+    [[ ! -e tests/bench/$part/measure.py || -e tests/bench/$part/setup.sh ]] || needs_peers=yes
   done
   bash cmake/install_packages.sh
+  for part in "${parts[@]}"; do
+    [[ ! -e tests/bench/$part/setup.sh ]] || bash "tests/bench/$part/setup.sh" "build/bench/$part"
+  done
   bash examples/ocr/fetch_models.sh
   [[ $needs_peers == no ]] || set_up_peers
   cmake --preset release -DSLUICE_BENCHMARKS=ON

@@ -15,14 +15,7 @@ fi
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 folder=$(mkdir -p "$1" && cd "$1" && pwd)
 
-packages=(golang-go libjemalloc2 libmimalloc2.0)
-as_root=()
-[[ $(id -u) -eq 0 ]] || as_root=(sudo)
-if ! dpkg-query -W -f='${Status}\n' "${packages[@]}" 2>/dev/null | grep -c '^install ok installed' |
-  grep -qx "${#packages[@]}"; then
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
-    "${packages[@]}" >/dev/null || echo "setup.sh: not all of ${packages[*]} can be had"
-fi
+bash "$here/../../../cmake/install_packages.sh" --peers || echo "setup.sh: what of these is missing is left out"
 
 if command -v go >/dev/null; then
   (cd "$here/go" && GOFLAGS=-mod=mod GOTOOLCHAIN=local go build -o "$folder/go_bench" .)
