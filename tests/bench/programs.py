@@ -9,7 +9,7 @@ import time
 
 LONGEST_S = 120  # of one program
 DISTURBED = 0.04  # when others take a larger share of the cores meanwhile, a run is done again
-MOST_RUNS = 5  # ... until it was done so often
+MOST_RUNS = 3  # ... until it was done so often
 
 
 def busy_s():
