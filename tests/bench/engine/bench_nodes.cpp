@@ -104,7 +104,7 @@ class Join final : public Node {
 
 class Arrive final : public Node {
  public:
-  inline static const In<Number> in{"in", "the items"};
+  inline static const In<Any> in{"in", "the items"};
   inline static const Option<int> meter = meter_option();
   inline static const Spec kSpec =
       Spec("bench.arrive", "Tells a meter what has arrived.").ports(in).options(meter).sink();
@@ -114,7 +114,9 @@ class Arrive final : public Node {
     return Status::ok();
   }
   Status process(Context& ctx) override {
-    meter_->arrived(ctx.get(in).value);
+    const PayloadRef& payload = ctx.get(in);
+    const bool is_number = &payload.type() == &payload_type<Number>();
+    meter_->arrived(is_number ? payload.get<Number>().value : ctx.item().number());
     return Status::ok();
   }
 
@@ -122,9 +124,25 @@ class Arrive final : public Node {
   Meter* meter_ = nullptr;
 };
 
+// Waits as a call does that asks another machine.
+class Sleep final : public Node {
+ public:
+  inline static const In<Any> in{"in", "anything"};
+  inline static const Option<int> ms = Option<int>("ms", "of sleep, per item").or_default(1);
+  inline static const Spec kSpec =
+      Spec("bench.sleep", "Sleeps in its calls.").ports(in).options(ms).sink().blocking();
+
+  Status process(Context& ctx) override {
+    const std::int64_t time = ctx.option(ms);
+    const timespec pause{time / 1000, time % 1000 * 1'000'000};
+    nanosleep(&pause, nullptr);
+    return Status::ok();
+  }
+};
+
 [[maybe_unused]] const bool kRegistered = register_node<Count>() && register_node<Work>() &&
                                           register_node<WorkParallel>() && register_node<Join>() &&
-                                          register_node<Arrive>();
+                                          register_node<Arrive>() && register_node<Sleep>();
 
 }  // namespace
 

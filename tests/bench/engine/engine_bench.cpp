@@ -1,12 +1,15 @@
 // The engine, measured through its own interface: real packets, tokens, credits and statistics.
 //
 //   engine_bench case=chain [stages=4] [items=300000] [nodes=serial|parallel] [threads=0]
+//                [wait=ticket|outside]
 //
-// Cases: those of run_case in workload.h.
+// Cases: those of run_case in workload.h and of engine_cases.h.
 #include "sluice/graphs/builder.h"
 #include "sluice/runtime/pipeline.h"
 
 #include "tests/bench/engine/bench_nodes.h"
+#include "tests/bench/engine/engine_cases.h"
+#include "tests/bench/engine/engine_pipeline.h"
 #include "tests/bench/engine/workload.h"
 
 #include <cstdio>
@@ -15,27 +18,11 @@
 namespace sluice::bench {
 namespace {
 
-Pipeline load(const GraphSpec& graph, int threads) {
-  RunOptions options;
-  options.threads = threads;
-  PipelineResult loaded = Pipeline::load(graph, options);
-  if (!loaded) {
-    std::fprintf(stderr, "%s", loaded.error().c_str());
-    std::exit(2);
-  }
-  return std::move(*loaded);
-}
-
-void start(Pipeline& pipeline) {
-  const Status started = pipeline.start();
-  if (started.is_ok()) return;
-  std::fprintf(stderr, "%s\n", started.message().c_str());
-  std::exit(2);
-}
-
 struct EngineOptions {
   int threads = 0;
   std::string work_type = "bench.work";
+  // Whether who pushed an item waits in the engine, which may then use the thread, or outside.
+  bool waits_on_ticket = true;
 };
 
 // The latency cases push from the program, as a service does; the others have a source.
@@ -70,11 +57,13 @@ GraphSpec graph_of(const Shape& shape, bool pushed, const EngineOptions& options
 void run_engine(const Shape& shape, Meter& meter, const EngineOptions& options) {
   set_meter(0, meter);
   const bool pushed = meter.probe() != Probe::kThroughput;
-  Pipeline pipeline = load(graph_of(shape, pushed, options), options.threads);
-  start(pipeline);
+  Pipeline pipeline = started_pipeline(graph_of(shape, pushed, options), options.threads);
   if (pushed) {
     Input<Number> input = pipeline.input<Number>("source");
-    for (std::uint64_t number = 0; meter.next(number);) input.push(Number{number}).wait();
+    for (std::uint64_t number = 0; meter.next(number);) {
+      const Ticket ticket = input.push(Number{number});
+      if (options.waits_on_ticket) ticket.wait();
+    }
     input.close();
   }
   const Report report = pipeline.wait();
@@ -91,6 +80,13 @@ int main(int argc, char** argv) {
   EngineOptions options;
   options.threads = static_cast<int>(arguments.number("threads", 0));
   if (arguments.text("nodes", "serial") == "parallel") options.work_type = "bench.work_parallel";
+  options.waits_on_ticket = arguments.text("wait", "ticket") == "ticket";
+  const std::string name = arguments.text("case", "chain");
+  if (name == "rate") return run_rate(arguments);
+  if (name == "blocking") return run_blocking(arguments);
+  if (name == "hog") return run_hog(arguments);
+  if (name == "fairness") return run_fairness(arguments);
+  if (name == "overload") return run_overload(arguments);
   return run_case(arguments,
                   [&](const Shape& shape, Meter& meter) { run_engine(shape, meter, options); });
 }

@@ -95,18 +95,19 @@ double percentile(std::vector<double> values, double rank) {
   return values[place];
 }
 
-Meter::Meter(Probe probe, std::uint64_t items)
-    : probe_(probe), items_(items), warm_up_(items / 20) {
+Meter::Meter(Probe probe, std::uint64_t items, Counter counter)
+    : probe_(probe), items_(items), warm_up_(items / 20), counter_(counter) {
   if (probe_ != Probe::kThroughput) latencies_.reserve(items);
 }
 
-Meter::Usage Meter::usage() {
+Meter::Usage Meter::usage() const {
   rusage used;
   getrusage(RUSAGE_SELF, &used);
   const auto ns = [](const timeval& time) {
     return std::int64_t{time.tv_sec} * 1'000'000'000 + std::int64_t{time.tv_usec} * 1000;
   };
-  return {now_ns(), ns(used.ru_utime) + ns(used.ru_stime), used.ru_nvcsw};
+  return {now_ns(), ns(used.ru_utime) + ns(used.ru_stime), used.ru_nvcsw,
+          counter_ ? counter_() : 0};
 }
 
 bool Meter::next(std::uint64_t& number) {
@@ -120,6 +121,7 @@ bool Meter::next(std::uint64_t& number) {
     }
     issued_at_ns_.store(now_ns(), std::memory_order_relaxed);
   }
+  if (issued_ == 0) first_issued_at_ns_ = now_ns();
   number = issued_++;
   return true;
 }
@@ -156,6 +158,10 @@ double Meter::ns_per_item() const {
          static_cast<double>(items_ - warm_up_ - 1);
 }
 
+double Meter::whole_ns_per_item() const {
+  return static_cast<double>(end_.at_ns - first_issued_at_ns_) / static_cast<double>(items_);
+}
+
 double Meter::cpu_ns_per_item() const {
   return static_cast<double>(end_.cpu_ns - begin_.cpu_ns) /
          static_cast<double>(items_ - warm_up_ - 1);
@@ -163,6 +169,11 @@ double Meter::cpu_ns_per_item() const {
 
 double Meter::sleeps_per_item() const {
   return static_cast<double>(end_.sleeps - begin_.sleeps - static_cast<std::int64_t>(own_sleeps_)) /
+         static_cast<double>(items_ - warm_up_ - 1);
+}
+
+double Meter::counted_per_item() const {
+  return static_cast<double>(end_.counted - begin_.counted) /
          static_cast<double>(items_ - warm_up_ - 1);
 }
 
@@ -176,6 +187,12 @@ void print_figures(const std::vector<std::pair<std::string, double>>& figures) {
 }
 
 namespace {
+
+double peak_rss_bytes() {
+  rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  return static_cast<double>(used.ru_maxrss) * 1024;
+}
 
 double received_share(const Meter& meter) {
   return static_cast<double>(meter.received()) / static_cast<double>(meter.items());
@@ -197,8 +214,8 @@ int run_efficiency(const Arguments& arguments, Shape shape, const Contender& con
 
   const double ideal_ns =
       (before + after) / 2 * static_cast<double>(shape.steps) * shape.stages / cores;
-  print_figures({{"efficiency", ideal_ns / meter.ns_per_item()},
-                 {"ns_per_item", meter.ns_per_item()},
+  print_figures({{"efficiency", ideal_ns / meter.whole_ns_per_item()},
+                 {"ns_per_item", meter.whole_ns_per_item()},
                  {"ideal_ns", ideal_ns},
                  {"disorder", static_cast<double>(meter.disorder())},
                  {"received", received_share(meter)}});
@@ -236,6 +253,7 @@ int run_case(const Arguments& arguments, const Contender& contender) {
     print_figures({{"ns_per_item", meter.ns_per_item()},
                    {"cpu_ns_per_item", meter.cpu_ns_per_item()},
                    {"sleeps_per_item", meter.sleeps_per_item()},
+                   {"peak_rss_bytes", peak_rss_bytes()},
                    {"disorder", static_cast<double>(meter.disorder())},
                    {"received", received_share(meter)}});
   }

@@ -47,7 +47,9 @@ enum class Probe : std::uint8_t {
 // for whoever waited for the end.
 class Meter {
  public:
-  Meter(Probe probe, std::uint64_t items);
+  // `counter`, when given, is read when the first items have passed and at the end.
+  using Counter = std::uint64_t (*)();
+  Meter(Probe probe, std::uint64_t items, Counter counter = nullptr);
 
   std::uint64_t items() const { return items_; }
   Probe probe() const { return probe_; }
@@ -59,29 +61,36 @@ class Meter {
   std::uint64_t received() const { return received_; }
   // How many items arrived before one that is older.
   std::uint64_t disorder() const { return disorder_; }
-  // Past the first twentieth of the items, in nanoseconds of the clock and of all cores.
+  // Past the first twentieth of the items, in nanoseconds of the clock, and of all cores together.
   double ns_per_item() const;
+  // From the making of the first item to the arrival of the last, per item: for items that cost so
+  // much that what is on its way when a part of them has passed would count.
+  double whole_ns_per_item() const;
   double cpu_ns_per_item() const;
   // From before an item is handed over until the sink has it.
   double latency_ns(double rank) const { return percentile(latencies_, rank); }
   // How often the threads of the process went to sleep while an item was on its way, per item, but
   // for the source's own sleep between the items.
   double sleeps_per_item() const;
+  double counted_per_item() const;
 
  private:
   struct Usage {
     std::int64_t at_ns = 0;
     std::int64_t cpu_ns = 0;
     std::int64_t sleeps = 0;
+    std::uint64_t counted = 0;
   };
-  static Usage usage();
+  Usage usage() const;
   void wait_for(std::uint64_t count);
 
   const Probe probe_;
   const std::uint64_t items_;
   const std::uint64_t warm_up_;
+  const Counter counter_;
   std::uint64_t issued_ = 0;
   std::atomic<std::int64_t> issued_at_ns_{0};
+  std::int64_t first_issued_at_ns_ = 0;
   Usage begin_;
   Usage end_;
   std::uint64_t own_sleeps_ = 0;

@@ -1,8 +1,8 @@
-// Runs one model for tests/bench/infer/compare.py, which drives it line by line so that its runs
-// and those of another engine alternate.
-//   run_model MODEL.onnx
-// Commands on stdin, one answer line each on stdout; "error ..." ends it with status 1.
-//   input FILE 1,3,32,32   the model's next input: raw f32, row-major; `clear` forgets them
+// Runs one model for measure.py beside it, which drives it line by line so that its runs and those
+// of other engines alternate.
+//   run_model MODEL.onnx fp32|bf16
+// Commands on stdin, one answer line each on stdout; "error REASON ..." ends it with status 1.
+//   input FILE f32|i64 1,3,32,32   the model's next input: raw, row-major; `clear` forgets them
 //   run PREFIX             computes once, writes PREFIX.0 ... ; answers their shapes
 //   time COUNT             answers the milliseconds of each run, in order
 //   parallel THREADS COUNT answers the seconds until each of the threads has run COUNT times
@@ -31,22 +31,36 @@ double milliseconds_since(Clock::time_point start) {
   std::exit(1);
 }
 
+[[noreturn]] void fail(const Status& status) { fail(status.reason() + " " + status.message()); }
+
 template <class T>
 T value_or_fail(Result<T> result) {
-  if (!result) fail(result.status().message());
+  if (!result) fail(result.status());
   return std::move(*result);
 }
 
-Tensor read_tensor(const std::string& path, std::string dims) {
+Precision precision_named(const std::string& name) {
+  if (name == "fp32") return Precision::kFp32;
+  if (name == "bf16") return Precision::kBf16;
+  fail("usage: no precision " + name);
+}
+
+DType dtype_named(const std::string& name) {
+  if (name == "f32") return DType::kF32;
+  if (name == "i64") return DType::kI64;
+  fail("usage: no element type " + name);
+}
+
+Tensor read_tensor(const std::string& path, DType dtype, std::string dims) {
   std::replace(dims.begin(), dims.end(), ',', ' ');
   std::istringstream words(dims);
   Shape shape;
   for (std::int64_t dim = 0; words >> dim;) shape.push_back(dim);
-  Tensor tensor = value_or_fail(Tensor::allocate(DType::kF32, shape));
+  Tensor tensor = value_or_fail(Tensor::allocate(dtype, shape));
   std::ifstream file(path, std::ios::binary);
   if (!file.read(reinterpret_cast<char*>(tensor.raw()),
                  static_cast<std::streamsize>(tensor.size_bytes()))) {
-    fail(path + " is shorter than its shape says");
+    fail("usage: " + path + " is shorter than its shape says");
   }
   return tensor;
 }
@@ -62,10 +76,10 @@ std::string peak_memory_kb() {
 // A model, one session, and the inputs it runs on.
 class Bench {
  public:
-  explicit Bench(const std::string& path) {
+  Bench(const std::string& path, Precision precision) {
     const Backend* native = find_backend("native");
-    if (native == nullptr) fail("the native backend is not linked");
-    model_ = value_or_fail(native->load(path, {}));
+    if (native == nullptr) fail("usage: the native backend is not linked");
+    model_ = value_or_fail(native->load(path, {.precision = precision, .outputs = {}}));
     session_ = value_or_fail(model_->new_session());
   }
 
@@ -74,9 +88,9 @@ class Bench {
     std::string command, first;
     words >> command >> first;
     if (command == "input") {
-      std::string dims;
-      words >> dims;
-      inputs_.push_back(read_tensor(first, dims));
+      std::string dtype, dims;
+      words >> dtype >> dims;
+      inputs_.push_back(read_tensor(first, dtype_named(dtype), dims));
       return "ok";
     }
     if (command == "clear") {
@@ -91,7 +105,7 @@ class Bench {
       return parallel(std::stoi(first), count);
     }
     if (command == "memory") return peak_memory_kb();
-    fail("unknown command " + command);
+    fail("usage: unknown command " + command);
   }
 
  private:
@@ -146,9 +160,9 @@ class Bench {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) fail("usage: run_model MODEL.onnx");
+  if (argc != 3) fail("usage: run_model MODEL.onnx fp32|bf16");
   const auto start = Clock::now();
-  Bench bench(argv[1]);
+  Bench bench(argv[1], precision_named(argv[2]));
   std::cout << "loaded " << milliseconds_since(start) << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     std::cout << bench.answer(line) << std::endl;

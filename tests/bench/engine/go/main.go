@@ -98,7 +98,7 @@ type meter struct {
 	latency, cold                        bool
 	items, warmUp                        uint64
 	issued, received, expected, disorder uint64
-	issuedAt                             time.Time
+	issuedAt, firstIssuedAt              time.Time
 	latencies                            []float64
 	begin, end                           usage
 	done                                 chan struct{}
@@ -112,6 +112,9 @@ func newMeter(name string, items uint64) *meter {
 func (m *meter) next() (uint64, bool) {
 	if m.issued == m.items {
 		return 0, false
+	}
+	if m.issued == 0 {
+		m.firstIssuedAt = time.Now()
 	}
 	if m.latency {
 		if m.issued > 0 {
@@ -237,8 +240,8 @@ func efficiency(args arguments, s shape) {
 	s.chain(m)
 	after := nsPerStep(cores)
 	ideal := (before + after) / 2 * float64(s.steps) * float64(s.stages) / float64(cores)
-	fmt.Printf("efficiency=%.6g ns_per_item=%.6g ideal_ns=%.6g disorder=%d\n", ideal/m.nsPerItem(), m.nsPerItem(), ideal,
-		m.disorder)
+	whole := float64(m.end.at.Sub(m.firstIssuedAt).Nanoseconds()) / float64(m.items)
+	fmt.Printf("efficiency=%.6g ns_per_item=%.6g ideal_ns=%.6g disorder=%d\n", ideal/whole, whole, ideal, m.disorder)
 }
 
 func syncPool(args arguments) {
