@@ -24,6 +24,7 @@ constexpr std::size_t kThreadClasses = (((16 - kSmallestLog) + 1) << kStepsLog) 
 constexpr std::size_t kThreadKeepBytes = 64 << 10;
 constexpr std::uint32_t kThreadMostBlocks = 128;
 constexpr std::uint32_t kThreadFewestBlocks = 16;
+constexpr std::uint32_t kGivesPerLook = 1024;  // small blocks between two looks at the clock
 constexpr std::size_t kAlignment = 64;
 constexpr auto kIdleLimit = std::chrono::seconds(5);
 
@@ -61,6 +62,7 @@ struct ThreadCache {
   };
   std::array<List, kThreadClasses> lists{};
   std::atomic<std::uint64_t> reused{0};
+  std::uint32_t gives = 0;
 
   ThreadCache() {
     for (std::size_t i = 0; i < kThreadClasses; ++i) lists[i].most = kept_blocks(i);
@@ -110,15 +112,30 @@ class SharedPool {
 
   void give(std::size_t size_class, Idle* first, Idle* last, std::size_t count) {
     List& list = lists_[size_class];
-    std::size_t stale = 0;
-    {
-      const std::scoped_lock lock(list.mutex);
-      last->next = list.first;
-      list.first = first;
-      list.count += count;
-      stale = sweep(list, block_bytes(size_class));
+    const std::scoped_lock lock(list.mutex);
+    last->next = list.first;
+    list.first = first;
+    list.count += count;
+  }
+
+  // Gives back what stood idle for the whole of the last interval, of every size. Called now and
+  // then by whoever gives blocks; costs a look at the clock where it is not yet time.
+  void sweep() {
+    const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
+    std::int64_t due = sweep_due_.load(std::memory_order_relaxed);
+    if (now < due) return;
+    const std::int64_t next = now + SteadyTime::duration(kIdleLimit).count();
+    if (!sweep_due_.compare_exchange_strong(due, next, std::memory_order_relaxed)) return;
+    const bool is_first = due == 0;
+    for (std::size_t i = 0; i < kClasses; ++i) {
+      std::size_t stale = 0;
+      {
+        const std::scoped_lock lock(lists_[i].mutex);
+        stale = is_first ? 0 : lists_[i].lowest;
+        lists_[i].lowest = lists_[i].count - stale;
+      }
+      if (stale > 0) release(i, stale);
     }
-    if (stale > 0) release(size_class, stale);
   }
 
   void spill(ThreadCache& cache, std::size_t size_class, std::uint32_t blocks) {
@@ -188,22 +205,8 @@ class SharedPool {
     std::mutex mutex;
     Idle* first = nullptr;
     std::size_t count = 0;
-    std::size_t lowest = 0;  // blocks that nobody needed since `swept`
-    SteadyTime swept{};
-    std::uint32_t gives = 0;
+    std::size_t lowest = 0;  // blocks that nobody needed since the last sweep
   };
-
-  // How many blocks of the list stood idle for the whole of the last interval. The clock is read
-  // for every large block and for every 64th lot of small ones.
-  static std::size_t sweep(List& list, std::size_t bytes) {
-    if (bytes <= kThreadBlockBytes && ++list.gives % 64 != 0) return 0;
-    const SteadyTime now = std::chrono::steady_clock::now();
-    if (now - list.swept < kIdleLimit) return 0;
-    const std::size_t stale = list.swept == SteadyTime{} ? 0 : list.lowest;
-    list.swept = now;
-    list.lowest = list.count;
-    return stale;
-  }
 
   void flush(ThreadCache& cache) {
     for (std::size_t i = 0; i < kThreadClasses; ++i) {
@@ -234,6 +237,7 @@ class SharedPool {
   }
 
   std::array<List, kClasses> lists_;
+  std::atomic<std::int64_t> sweep_due_{0};  // of the steady clock; 0: never looked
   std::atomic<std::uint64_t> reused_{0};
   std::atomic<std::uint64_t> allocated_{0};
   std::mutex caches_mutex_;
@@ -302,8 +306,10 @@ void BlockPool::give(void* block, std::size_t size_bytes) {
   ThreadCache* cache = cache_for(size_class);
   if (!cache) {
     SharedPool::instance().give(size_class, idle, idle, 1);
+    SharedPool::instance().sweep();
     return;
   }
+  if (++cache->gives % kGivesPerLook == 0) SharedPool::instance().sweep();
   ThreadCache::List& list = cache->lists[size_class];
   idle->next = list.first;
   list.first = idle;

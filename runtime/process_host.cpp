@@ -267,6 +267,7 @@ void ProcessHost::process_inline(Packet& packet, std::span<PayloadRef> inputs) {
   }
   if (cost < kNotifyEachNs) return;
   wake_readers();
+  engine_.scheduler().share_grown();
   SettleScope::of(engine_)->flush();
 }
 

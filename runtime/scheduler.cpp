@@ -102,6 +102,21 @@ void Scheduler::before_heavy() {
   }
 }
 
+void Scheduler::share_grown() {
+  Kept& kept = Scheduler::kept();
+  if (kept.owner != this) return;
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < kept.count; ++i) {
+    const Kept::Entry entry = kept.entries[i];
+    if (entry.work->expected_ns() >= kHeavyNs) {
+      share(entry.node, *entry.work);
+    } else {
+      kept.entries[left++] = entry;
+    }
+  }
+  kept.count = left;
+}
+
 void Scheduler::execute(Runnable& work) {
   Kept& kept = Scheduler::kept();
   Scheduler* const outer = std::exchange(kept.owner, this);

@@ -44,6 +44,8 @@ class Scheduler {
   void resubmit(std::size_t node, Runnable& work);
   // The calling thread is about to be busy for long: what it kept for itself is offered to others.
   void before_heavy();
+  // Offers to others what the calling thread kept for itself and has grown since to more than that.
+  void share_grown();
 
   // Work that runs elsewhere, on a thread of its own, counts as active between these.
   void begin_external() { begin_one(); }

@@ -6,6 +6,7 @@
 // pair: allocate, touch, release, on each of `threads` threads; nanoseconds a pair. `touch` is the
 // same with one block that is kept. cross: allocated on one thread, released on another. idle: the
 // share of idle bytes that the pool still holds when they have not been used for five seconds.
+#include "sluice/core/block_pool.h"
 #include "sluice/core/buffer.h"
 
 #include "tests/bench/engine/workload.h"
@@ -220,11 +221,11 @@ int run_idle() {
   std::vector<Buffer> blocks;
   for (int i = 0; i < 64; ++i) blocks.push_back(Pool::allocate(kBlock));
   blocks.clear();
-  const std::size_t before = Buffer::pool_stats().idle_bytes;
+  const std::size_t before = BlockPool::stats().idle_bytes;
   const timespec past_five_seconds{5, 500'000'000};
   nanosleep(&past_five_seconds, nullptr);
   for (int i = 0; i < 20'000; ++i) Pool::release(Pool::allocate(kPage));
-  const std::size_t after = Buffer::pool_stats().idle_bytes;
+  const std::size_t after = BlockPool::stats().idle_bytes;
   print_figures({{"idle_share", static_cast<double>(after) / static_cast<double>(before)},
                  {"idle_bytes_before", static_cast<double>(before)},
                  {"idle_bytes_after", static_cast<double>(after)}});
