@@ -22,7 +22,6 @@ class AppIn final : public Node, public HasAppInput {
                                        .ports(out)
                                        .options(payload, capacity)
                                        .source()
-                                       .blocking()
                                        .notes(
                                            "For programs that embed the engine; `sluice run` has "
                                            "nobody who pushes, so the node ends at once there.")
@@ -47,8 +46,10 @@ class AppIn final : public Node, public HasAppInput {
   }
 
   Result<Next> next(SourceContext& ctx) override {
-    std::optional<AppInput::Entry> entry = input_->pull(ctx.stop());
-    if (!entry) return Next::kEnd;
+    // In this order: what was pushed before the end is still let in.
+    const bool ended = input_->has_ended() || ctx.stop().stop_requested();
+    std::optional<AppInput::Entry> entry = input_->pull();
+    if (!entry) return ended ? Next::kEnd : Next::kAgain;
     if (!entry->key.empty()) ctx.set_key(std::move(entry->key));
     ctx.set_cookie(TicketState::cookie_of(std::move(entry->ticket)));
     ctx.emit(out, std::move(entry->payload));

@@ -1,5 +1,6 @@
 #include "sluice/runtime/app_ports.h"
 
+#include <thread>
 #include <utility>
 
 namespace sluice {
@@ -16,78 +17,101 @@ void TicketState::settle(const Token& token) {
   const std::unique_ptr<std::shared_ptr<TicketState>> ticket(
       static_cast<std::shared_ptr<TicketState>*>(token.cookie));
   TicketState& state = **ticket;
-  {
-    const std::lock_guard lock(state.mutex);
-    state.outcome = token.outcome();
-    if (state.outcome == Outcome::kRejected) state.status = token.rejection().status;
-  }
-  state.settled_changed.notify_all();
+  if (token.outcome() == Outcome::kRejected) state.status_ = token.rejection().status;
+  state.end(token.outcome());
 }
 
 void TicketState::reply(PayloadRef payload) {
-  const std::lock_guard lock(mutex);
-  replied = std::move(payload);
+  const std::lock_guard lock(mutex_);
+  replied_ = std::move(payload);
 }
 
-void TicketState::refuse() {
-  {
-    const std::lock_guard lock(mutex);
-    outcome = Outcome::kUnfinished;
+void TicketState::refuse() { end(Outcome::kUnfinished); }
+
+void TicketState::end(Outcome outcome) {
+  outcome_.store(static_cast<int>(outcome), std::memory_order_release);
+  outcome_.notify_all();
+}
+
+Outcome TicketState::wait() const {
+  // About what it takes to wake a thread; each look makes way for whoever else wants the core.
+  constexpr int kLooks = 200;
+  int outcome = outcome_.load(std::memory_order_acquire);
+  for (int i = 0; i < kLooks && outcome == kOpen; ++i) {
+    std::this_thread::yield();
+    outcome = outcome_.load(std::memory_order_acquire);
   }
-  settled_changed.notify_all();
+  for (; outcome == kOpen; outcome = outcome_.load(std::memory_order_acquire)) {
+    outcome_.wait(kOpen, std::memory_order_acquire);
+  }
+  return static_cast<Outcome>(outcome);
 }
 
-void TicketState::wait() {
-  std::unique_lock lock(mutex);
-  settled_changed.wait(lock, [this] { return outcome.has_value(); });
+void AppInput::set_puller(Puller& puller) { puller_.store(&puller, std::memory_order_release); }
+
+void AppInput::tell_puller() {
+  if (Puller* puller = puller_.load(std::memory_order_acquire)) puller->input_came();
 }
 
 bool AppInput::push(Entry entry) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return closed_ || entries_.size() < capacity_; });
-  if (closed_) return false;
-  entries_.push_back(std::move(entry));
-  changed_.notify_all();
+  {
+    std::unique_lock lock(mutex_);
+    ++waiting_for_room_;
+    room_came_.wait(lock, [this] { return closed_ || entries_.size() < capacity_; });
+    --waiting_for_room_;
+    if (closed_) return false;
+    entries_.push_back(std::move(entry));
+  }
+  tell_puller();
   return true;
 }
 
 bool AppInput::try_push(Entry& entry) {
-  const std::lock_guard lock(mutex_);
-  if (closed_ || entries_.size() >= capacity_) return false;
-  entries_.push_back(std::move(entry));
-  changed_.notify_all();
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_ || entries_.size() >= capacity_) return false;
+    entries_.push_back(std::move(entry));
+  }
+  tell_puller();
   return true;
 }
 
 void AppInput::close() {
-  const std::lock_guard lock(mutex_);
-  closed_ = true;
-  changed_.notify_all();
-}
-
-std::optional<AppInput::Entry> AppInput::pull(std::stop_token stop) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, stop, [this] { return closed_ || !entries_.empty(); });
-  if (entries_.empty()) {
-    closed_ = true;
-    changed_.notify_all();
-    return std::nullopt;
-  }
-  Entry entry = std::move(entries_.front());
-  entries_.pop_front();
-  changed_.notify_all();
-  return entry;
-}
-
-void AppInput::refuse_rest() {
-  std::deque<Entry> rest;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
-    rest.swap(entries_);
-    changed_.notify_all();
   }
-  for (const Entry& entry : rest) entry.ticket->refuse();
+  room_came_.notify_all();
+  tell_puller();
+}
+
+std::optional<AppInput::Entry> AppInput::pull() {
+  std::optional<Entry> entry;
+  {
+    const std::lock_guard lock(mutex_);
+    if (entries_.empty()) return entry;
+    entry = std::move(entries_.front());
+    entries_.pop_front();
+    if (waiting_for_room_ == 0) return entry;
+  }
+  room_came_.notify_one();
+  return entry;
+}
+
+bool AppInput::has_ended() const {
+  const std::lock_guard lock(mutex_);
+  return closed_ && entries_.empty();
+}
+
+void AppInput::refuse_rest() {
+  Fifo<Entry> rest;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    std::swap(rest, entries_);
+  }
+  room_came_.notify_all();
+  for (; !rest.empty(); rest.pop_front()) rest.front().ticket->refuse();
 }
 
 bool AppOutput::put(const PayloadRef& payload, std::stop_token stop) {

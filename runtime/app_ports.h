@@ -2,7 +2,9 @@
 
 #include "sluice/core/payload.h"
 #include "sluice/core/token.h"
+#include "sluice/runtime/fifo.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -25,19 +27,34 @@ class TicketState {
   void reply(PayloadRef payload);
   // The item was never let in.
   void refuse();
-  void wait();
+  // Until it is settled. Blocks; for a while it only looks again and again, which is shorter than
+  // falling asleep and being woken.
+  Outcome wait() const;
+  // After wait: why it was rejected, and the last value that an app_out got for it.
+  const Status& status() const { return status_; }
+  const PayloadRef& replied() const { return replied_; }
 
-  std::mutex mutex;
-  std::condition_variable settled_changed;
-  std::optional<Outcome> outcome;
-  Status status;       // why it was rejected
-  PayloadRef replied;  // the last value an app_out got for it
+ private:
+  static constexpr int kOpen = -1;
+  void end(Outcome outcome);
+
+  std::atomic<int> outcome_{kOpen};  // what follows does not change once it is set
+  std::mutex mutex_;                 // several app_outs may reply
+  Status status_;
+  PayloadRef replied_;
 };
 
 // The queue behind an `app_in`: the program pushes, the pipeline pulls. Bounded.
 // Threads: thread-safe.
 class AppInput {
  public:
+  // Who pulls. It hears that something was pushed, or that nothing more will be, on the thread that
+  // did so.
+  class Puller {
+   public:
+    virtual ~Puller() = default;
+    virtual void input_came() = 0;
+  };
   struct Entry {
     PayloadRef payload;
     std::string key;
@@ -45,23 +62,31 @@ class AppInput {
   };
   explicit AppInput(std::size_t capacity) : capacity_(capacity) {}
 
+  // From when the pipeline starts; it outlives the pushing.
+  void set_puller(Puller& puller);
   // Waits for room. False when the input was closed.
   bool push(Entry entry);
   // Takes `entry` only when there is room for it and the input is open.
   bool try_push(Entry& entry);
   // No more will come; what is queued is still pulled.
   void close();
-  // The next entry. None when it is empty and was closed, or is now because of `stop`. Blocks.
-  std::optional<Entry> pull(std::stop_token stop);
+  // The next entry; none when it is empty. Never waits.
+  std::optional<Entry> pull();
+  // Whether it is empty and was closed, so that nothing more will come.
+  bool has_ended() const;
   // Closes it and tells those who pushed what is queued that nothing will come of it.
   void refuse_rest();
 
  private:
+  void tell_puller();
+
   const std::size_t capacity_;
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::deque<Entry> entries_;
+  mutable std::mutex mutex_;
+  std::condition_variable room_came_;
+  std::size_t waiting_for_room_ = 0;
+  Fifo<Entry> entries_;
   bool closed_ = false;
+  std::atomic<Puller*> puller_{nullptr};
 };
 
 // What is behind an `app_out`: a callback of the program, or a bounded queue that it pulls from.

@@ -241,6 +241,13 @@ void Engine::give_back(std::int64_t items) {
   if (admission_.give_back(items)) wake_sources();
 }
 
+bool Engine::knows_costs() {
+  if (knows_costs_.load(std::memory_order_relaxed)) return true;
+  const bool all = std::ranges::all_of(hosts_, [](const auto& host) { return host->knows_cost(); });
+  if (all) knows_costs_.store(true, std::memory_order_relaxed);
+  return all;
+}
+
 void Engine::wake_sources() {
   for (Host* source : sources_) {
     if (!source->is_done()) source->wake();

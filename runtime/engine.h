@@ -67,6 +67,8 @@ class Engine final : public Token::Observer {
   const std::shared_ptr<MemoryBudget>& budget() const { return budget_; }
   std::stop_token stop_token() const { return abort_source_.get_token(); }
   std::stop_token source_stop_token() const { return sources_source_.get_token(); }
+  // Whether every node that runs on the pool has shown what an item costs.
+  bool knows_costs();
   bool sources_are_stopped() const { return sources_stopped_.load(std::memory_order_acquire); }
   void fail(Status status);
   void host_done();
@@ -102,6 +104,7 @@ class Engine final : public Token::Observer {
   std::vector<Host*> sources_;
   std::size_t opened_ = 0;
   std::atomic<bool> running_{false};
+  std::atomic<bool> knows_costs_{false};
 
   mutable std::mutex mutex_;  // of what follows
   std::condition_variable finished_changed_;

@@ -25,6 +25,15 @@ void Host::wake() {
   if (state_.exchange(kSignalled, std::memory_order_acq_rel) == kIdle) schedule(false);
 }
 
+void Host::wake_and_help() {
+  if (state_.exchange(kSignalled, std::memory_order_acq_rel) != kIdle) return;
+  if (engine_.knows_costs()) {
+    engine_.scheduler().run_here(*this);
+  } else {
+    schedule(false);
+  }
+}
+
 void Host::schedule(bool after_others) {
   if (after_others) {
     engine_.scheduler().resubmit(pool_place_, *this);

@@ -39,6 +39,8 @@ class Host : public DirectReader, public Runnable, public NodeServices {
   virtual Status close() = 0;
 
   void wake();
+  // From a thread of the program: what is cheap is done on it at once, rather than to wake another.
+  void wake_and_help();
   void run() final;
 
   // DirectReader. A host that pairs, waits or batches takes nothing directly.
@@ -49,6 +51,8 @@ class Host : public DirectReader, public Runnable, public NodeServices {
   std::uint64_t expected_ns() const override;
 
   const std::string& name() const { return plan_node_.name; }
+  // Whether it is known what an item costs the thread that takes it here.
+  virtual bool knows_cost() const { return true; }
   bool is_done() const { return done_.load(std::memory_order_acquire); }
   virtual NodeStats stats() const;
   // What the node is waiting for, for the stall report.

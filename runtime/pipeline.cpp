@@ -34,13 +34,9 @@ const PlanNode& find_node(const Plan& plan, const std::string& name) {
 
 }  // namespace
 
-Outcome Ticket::wait() const {
-  state_->wait();
-  return *state_->outcome;
-}
-
-Status Ticket::status() const { return state_->status; }
-const PayloadRef& Ticket::replied() const { return state_->replied; }
+Outcome Ticket::wait() const { return state_->wait(); }
+Status Ticket::status() const { return state_->status(); }
+const PayloadRef& Ticket::replied() const { return state_->replied(); }
 
 PipelineResult Pipeline::load(const std::string& file, const Params& params, RunOptions options) {
   LoadOptions load_options;

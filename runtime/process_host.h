@@ -30,6 +30,9 @@ class ProcessHost final : public Host {
   void on_pool_idle() override;
   void discard() override;
   NodeStats stats() const override;
+  bool knows_cost() const override {
+    return blocking_ || cost_ns_.load(std::memory_order_relaxed) != 0;
+  }
   bool begin_direct(std::uint64_t budget_ns) override;
   bool accept(Packet& packet) override;
   void end_direct() override;

@@ -84,6 +84,11 @@ void Scheduler::submit(std::size_t node, Runnable& work) {
   share(node, work);
 }
 
+void Scheduler::run_here(Runnable& work) {
+  begin_one();
+  execute(work);
+}
+
 void Scheduler::resubmit(std::size_t node, Runnable& work) {
   begin_one();
   // A task spawned by a pool thread is the next one that thread takes; one that is enqueued waits

@@ -42,6 +42,9 @@ class Scheduler {
   void submit(std::size_t node, Runnable& work);
   // Runs `work` after what else is waiting: for a node that has used up its turn.
   void resubmit(std::size_t node, Runnable& work);
+  // Runs `work`, and what it makes ready and is short, on the calling thread, which is none of the
+  // pool.
+  void run_here(Runnable& work);
   // The calling thread is about to be busy for long: what it kept for itself is offered to others.
   void before_heavy();
   // Offers to others what the calling thread kept for itself and has grown since to more than that.

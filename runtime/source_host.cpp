@@ -9,13 +9,21 @@
 #include <utility>
 
 namespace sluice {
+namespace {
+
+AppInput* app_input_of(Node& node) {
+  auto* const owner = dynamic_cast<HasAppInput*>(&node);
+  return owner != nullptr ? &owner->app_input() : nullptr;
+}
+
+}  // namespace
 
 SourceHost::SourceHost(Engine& engine, PlanNode& node, std::size_t place,
                        std::vector<std::vector<Channel*>> outputs)
     : Host(engine, node, place, {}, std::move(outputs)),
       node_(*std::get<std::unique_ptr<Node>>(node.node)),
       blocking_(node.spec().execution() == ExecutionClass::kBlocking),
-      empties_itself_(dynamic_cast<HasAppInput*>(&node_) != nullptr),
+      app_input_(app_input_of(node_)),
       limit_(engine.options().limit.value_or(UINT64_MAX)) {
   for (std::size_t output = 0; output < wanted.size(); ++output) {
     if (wanted[output] != 0) last_read_ = output;
@@ -30,6 +38,7 @@ Status SourceHost::open() {
 }
 
 void SourceHost::start() {
+  if (app_input_ != nullptr) app_input_->set_puller(*this);
   if (blocking_) {
     thread_ = std::jthread([this] {
       name_this_thread(name());
@@ -93,8 +102,10 @@ Host::Step SourceHost::make_burst() {
   while (made < kBurst && outbox_.is_empty() && !comes_to_its_end()) {
     if (let_in == 0) let_in = engine_.let_in(kBurst);
     if (let_in == 0) break;
-    next = Step::kAgain;
-    if (make_item() != Next::kItem) break;
+    const Next item = make_item();
+    // A program that pushes wakes the node; any other source that has nothing yet is asked again.
+    next = item == Next::kAgain && app_input_ != nullptr ? Step::kWaiting : Step::kAgain;
+    if (item != Next::kItem) break;
     --let_in;
     ++made;
   }
@@ -124,7 +135,8 @@ bool SourceHost::comes_to_its_end() {
 }
 
 bool SourceHost::is_stopped() const {
-  return engine_.sources_are_stopped() && (!empties_itself_ || engine_.was_aborted());
+  // What a program has pushed is still let in after a stop.
+  return engine_.sources_are_stopped() && (app_input_ == nullptr || engine_.was_aborted());
 }
 
 Next SourceHost::make_item() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sluice/runtime/app_ports.h"
 #include "sluice/runtime/host.h"
 
 #include <memory>
@@ -10,7 +11,7 @@ namespace sluice {
 
 // Hosts a source: makes an item when the pipeline lets one in and its readers have room. A source
 // that may wait has a thread of its own; the others run on the pool.
-class SourceHost final : public Host {
+class SourceHost final : public Host, private AppInput::Puller {
  public:
   SourceHost(Engine& engine, PlanNode& node, std::size_t place,
              std::vector<std::vector<Channel*>> outputs);
@@ -34,10 +35,11 @@ class SourceHost final : public Host {
   bool is_stopped() const;
   void send(TokenRef token);
   void thread_loop();
+  void input_came() override { wake_and_help(); }
 
   Node& node_;
   const bool blocking_;
-  const bool empties_itself_;  // what its program has pushed is still let in after a stop
+  AppInput* const app_input_;  // null: no program pushes
   const std::uint64_t limit_;
   std::size_t last_read_ = 0;  // of the outputs that somebody reads
   std::uint64_t number_ = 0;   // of the next item

@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
+#include <vector>
 
 namespace sluice {
 namespace {
@@ -458,6 +460,56 @@ nodes:
   EXPECT_EQ(report.items.in, 200u);
   EXPECT_EQ(report.items.delivered, 200u);
   EXPECT_EQ(values("end").size(), 200u);
+}
+
+// What is pushed is done on the pushing thread when nobody else is at it, by the pool otherwise.
+TEST(Pipeline, TakesWhatManyThreadsPushAtOnce) {
+  constexpr int kThreads = 4;
+  constexpr int kItems = 1000;
+  Pipeline pipeline = load_yaml(R"(
+run: { in_flight: 3 }
+nodes:
+  texts: { type: app_in, payload: Text, capacity: 2 }
+  a: { type: test.pass, from: texts, reject_one_in: 10 }
+  b: { type: test.pass_serial, from: a, queue: { items: 1 } }
+  end: { type: test.collect, from: b }
+)");
+  ASSERT_TRUE(pipeline.start().is_ok());
+  Input<Text> input = pipeline.input<Text>("texts");
+
+  std::atomic<int> delivered = 0;
+  std::vector<std::thread> pushers;
+  for (int t = 0; t < kThreads; ++t) {
+    pushers.emplace_back([&, t] {
+      for (int i = 0; i < kItems; ++i) {
+        const Ticket ticket = input.push(Text{std::to_string(t * kItems + i)});
+        if (i % 3 == 0 && ticket.wait() == Outcome::kDelivered) ++delivered;
+      }
+    });
+  }
+  for (std::thread& pusher : pushers) pusher.join();
+  input.close();
+  const Report report = pipeline.wait();
+
+  EXPECT_EQ(report.items.in, static_cast<std::uint64_t>(kThreads * kItems));
+  EXPECT_EQ(report.items.in, report.items.delivered + report.items.rejected);
+  EXPECT_EQ(values("end").size(), report.items.delivered);
+  EXPECT_GT(delivered, kThreads * kItems / 4);
+}
+
+TEST(Pipeline, LetsInWhatWasPushedBeforeTheStart) {
+  Pipeline pipeline = load_yaml(
+      "nodes:\n  texts: { type: app_in, payload: Text }\n"
+      "  end: { type: test.collect, from: texts }\n");
+  Input<Text> input = pipeline.input<Text>("texts");
+  const Ticket ticket = input.push(Text{"early"});
+
+  ASSERT_TRUE(pipeline.start().is_ok());
+
+  EXPECT_EQ(ticket.wait(), Outcome::kDelivered);
+  input.close();
+  EXPECT_EQ(pipeline.wait().items.delivered, 1u);
+  EXPECT_EQ(values("end"), std::vector<std::string>{"early"});
 }
 
 }  // namespace
