@@ -19,6 +19,6 @@ install(FILES ${PROJECT_BINARY_DIR}/SluiceConfig.cmake ${PROJECT_BINARY_DIR}/Slu
 foreach(layer core graphs)
   install(DIRECTORY ${layer}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice/${layer} FILES_MATCHING PATTERN *.h)
 endforeach()
-install(FILES runtime/app_ports.h runtime/fifo.h runtime/ledger.h runtime/logging.h runtime/node_stats.h runtime/pipeline.h runtime/report.h
+install(FILES runtime/app_ports.h runtime/durations.h runtime/fifo.h runtime/ledger.h runtime/logging.h runtime/node_stats.h runtime/pipeline.h runtime/report.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice/runtime)
 install(FILES runtime/cli/cli.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice/runtime/cli)

@@ -211,6 +211,9 @@ Status Engine::failure() const {
 }
 
 void Engine::settled(const Token& token) {
+  if (options_.measure && token.outcome() == Outcome::kDelivered) {
+    end_to_end_.add(static_cast<std::uint64_t>((clock().now() - token.born).count()));
+  }
   const std::size_t bytes = token.allocated_bytes.load(std::memory_order_relaxed);
   SettleScope* const scope = SettleScope::of(*this);
   if (scope != nullptr && token.cookie == nullptr && token.outcome() == Outcome::kDelivered) {

@@ -25,6 +25,7 @@ struct EngineOptions {
   int threads = 0;                     // of the pool; 0: one a core
   std::optional<std::uint64_t> limit;  // items of each source
   bool fail_fast = false;              // the first rejected item ends the run
+  bool measure = false;                // see RunOptions
   std::shared_ptr<Clock> clock = Clock::system();
   Duration stall_after = std::chrono::seconds(30);  // no progress for so long is reported
 };
@@ -58,6 +59,8 @@ class Engine final : public Token::Observer {
   Clock& clock() { return *options_.clock; }
   const MemoryBudget& memory() const { return *budget_; }
   std::vector<NodeStats> stats() const;
+  // Of the delivered items, when the run is measured.
+  Durations end_to_end() const { return end_to_end_.so_far(); }
   // Items all sources will give, where every one of them knows.
   std::optional<std::uint64_t> total() const;
 
@@ -102,6 +105,7 @@ class Engine final : public Token::Observer {
   std::vector<std::unique_ptr<Channel>> channels_;  // one an edge
   std::vector<std::unique_ptr<Host>> hosts_;        // one a node
   std::vector<Host*> sources_;
+  DurationCounter end_to_end_;
   std::size_t opened_ = 0;
   std::atomic<bool> running_{false};
   std::atomic<bool> knows_costs_{false};

@@ -44,7 +44,7 @@ bool FlowHost::check(const Status& status) {
 
 Host::Step FlowHost::step() {
   constexpr std::size_t kBurst = 64;
-  outbox_.drain();
+  if (outbox_.drain()) count_room();
   bool more = false;
   if (timer_rang_.exchange(false, std::memory_order_acq_rel) &&
       !check(node_calls::on_timer(node_, gate_))) {

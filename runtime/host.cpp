@@ -13,7 +13,8 @@ Host::Host(Engine& engine, PlanNode& node, std::size_t place,
       plan_node_(node),
       inputs_(std::move(inputs)),
       outbox_(outputs),
-      pool_place_(place) {
+      pool_place_(place),
+      measures_(engine.options().measure ? std::make_unique<Measures>() : nullptr) {
   options = &node.options;
   common = &node.common;
   ports = &node.ports;
@@ -85,8 +86,24 @@ bool Host::wants_timing() const {
   constexpr std::uint64_t kMostSteps = 16;
   constexpr std::uint64_t kMostItems = 256;
   const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
-  return cost == 0 || cost >= kNotifyEachNs || untimed_steps_ >= kMostSteps ||
-         untimed_items_ >= kMostItems;
+  return measures_ != nullptr || cost == 0 || cost >= kNotifyEachNs ||
+         untimed_steps_ >= kMostSteps || untimed_items_ >= kMostItems;
+}
+
+void Host::count_blocked() {
+  add_plainly(blocked_, 1);
+  if (measures_ && measures_->blocked_since == 0) measures_->blocked_since = now_ns();
+}
+
+void Host::count_room() {
+  if (!measures_ || measures_->blocked_since == 0) return;
+  add_plainly(measures_->blocked_ns, now_ns() - std::exchange(measures_->blocked_since, 0));
+}
+
+void Host::CallTime::put_down() const {
+  measures_->calls.add(now_ns() - started_);
+  measures_->allocations.fetch_add(allocations_of_this_thread() - allocations_,
+                                   std::memory_order_relaxed);
 }
 
 void Host::count_untimed(std::uint64_t items) {
@@ -150,6 +167,12 @@ NodeStats Host::stats() const {
   stats.rejected = rejected_.load(std::memory_order_relaxed);
   stats.busy_ns = busy_ns_.load(std::memory_order_relaxed);
   stats.blocked = blocked_.load(std::memory_order_relaxed);
+  stats.execution = plan_node_.spec().execution();
+  if (measures_) {
+    stats.measures = std::make_shared<const NodeMeasures>(NodeMeasures{
+        measures_->calls.so_far(), measures_->blocked_ns.load(std::memory_order_relaxed),
+        measures_->allocations.load(std::memory_order_relaxed)});
+  }
   return stats;
 }
 

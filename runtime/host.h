@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sluice/core/allocations.h"
 #include "sluice/core/node.h"
 #include "sluice/graphs/plan.h"
 #include "sluice/runtime/channel.h"
@@ -106,7 +107,36 @@ class Host : public DirectReader, public Runnable, public NodeServices {
   void learn_cost(std::uint64_t ns, std::uint64_t items);
   // In a step, whose thread alone changes them.
   void count_items(std::uint64_t items) { add_plainly(items_, items); }
-  void count_blocked() { add_plainly(blocked_, 1); }
+  void count_blocked();
+  void count_room();  // what was blocked has been sent
+
+  // What a measured run knows more. Null in any other.
+  struct Measures {
+    DurationCounter calls;
+    std::atomic<std::uint64_t> blocked_ns{0};
+    std::atomic<std::uint64_t> allocations{0};
+    std::uint64_t blocked_since = 0;  // 0: it is not
+  };
+  const std::unique_ptr<Measures> measures_;
+  // Times one call of the node's; nothing in a run that is not measured.
+  class CallTime {
+   public:
+    explicit CallTime(Measures* measures)
+        : measures_(measures),
+          allocations_(measures ? allocations_of_this_thread() : 0),
+          started_(measures ? now_ns() : 0) {}
+    ~CallTime() {
+      if (measures_ != nullptr) put_down();
+    }
+    CallTime(const CallTime&) = delete;
+    CallTime& operator=(const CallTime&) = delete;
+
+   private:
+    void put_down() const;
+    Measures* const measures_;
+    const std::uint64_t allocations_;
+    const std::uint64_t started_;
+  };
 
   // Times what a step does for its items. Reading the clock costs more than a cheap item does, so
   // where items are known to be cheap only now and then a step is timed, and stands for the others.

@@ -14,6 +14,7 @@ EngineOptions engine_options(const RunOptions& options) {
   engine.threads = options.threads;
   engine.limit = options.limit;
   engine.fail_fast = options.fail_fast;
+  engine.measure = options.measure;
   if (options.clock) engine.clock = options.clock;
   return engine;
 }
@@ -114,6 +115,7 @@ Report Pipeline::report() const {
   report.items = engine_->ledger().counts();
   report.reasons = engine_->ledger().reasons();
   report.nodes = engine_->stats();
+  report.end_to_end = engine_->end_to_end();
   report.elapsed = ended_.value_or(engine_->clock().now()) - started_;
   report.peak_memory_bytes = engine_->memory().peak_bytes();
   report.failure = engine_->failure();

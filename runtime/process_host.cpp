@@ -83,6 +83,7 @@ NodeStats ProcessHost::stats() const {
 Host::Step ProcessHost::step() {
   if (!window_.empty()) collect();
   const bool drained = outbox_.drain();
+  if (drained) count_room();
   bool more = take_inputs();
   std::size_t moved = 0;
   if (drained) {
@@ -253,7 +254,7 @@ void ProcessHost::process_inline(Packet& packet, std::span<PayloadRef> inputs) {
   }
   Item item(*this, inputs, *packet.token, place_of(packet), emissions_);
   Context ctx(*this, &item, 0);
-  Status status = node_calls::process(node_, ctx);
+  Status status = call(ctx);
   ++inline_items_;
   for (PayloadRef& input : inputs) input.reset();
   if (passes_one_on_ && status.is_ok() && emissions_.size() == 1) {
@@ -269,6 +270,11 @@ void ProcessHost::process_inline(Packet& packet, std::span<PayloadRef> inputs) {
   wake_readers();
   engine_.scheduler().share_grown();
   SettleScope::of(engine_)->flush();
+}
+
+Status ProcessHost::call(Context& ctx) {
+  const CallTime time(measures_.get());
+  return node_calls::process(node_, ctx);
 }
 
 // A place in the call that is being put together.
@@ -376,13 +382,14 @@ void ProcessHost::Work::run() {
   const std::uint64_t started = now_ns();
   if (host.plan_node_.spec().takes_batches()) {
     Context ctx(host, items.empty() ? nullptr : &items.front(), worker);
+    const CallTime time(host.measures_.get());
     node_calls::process_batch(host.node_, ctx, items);
   } else {
     for (Item& item : items) {
       Context ctx(host, &item, worker);
       item.set_status(host.engine_.was_aborted()
                           ? Status(Code::kCancelled, "run.aborted", "the run was ended")
-                          : node_calls::process(host.node_, ctx));
+                          : host.call(ctx));
     }
   }
   const std::uint64_t ns = now_ns() - started;

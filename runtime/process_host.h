@@ -87,6 +87,7 @@ class ProcessHost final : public Host {
   void take_item(Packet& packet, std::span<PayloadRef> inputs);
   void take_marker(Packet& packet);
   bool runs_inline() const;
+  Status call(Context& ctx);
   void process_inline(Packet& packet, std::span<PayloadRef> inputs);
   Unit& add_to_work();
   bool can_take() const;

@@ -20,6 +20,7 @@ struct Report {
   std::vector<RejectCount> reasons;  // of the rejected, most frequent first
   std::vector<NodeStats> nodes;
   Duration elapsed{};
+  Durations end_to_end;               // of the delivered items, when the run is measured
   std::size_t peak_memory_bytes = 0;  // of the items in flight
   Status failure;                     // why the run ended early; ok when it did not
   bool aborted = false;

@@ -81,6 +81,7 @@ void SourceHost::thread_loop() {
 
 Host::Step SourceHost::step() {
   if (!outbox_.drain()) return Step::kWaiting;
+  count_room();
   const Step next = ended_ ? Step::kWaiting : blocking_ ? wait_for_items() : make_burst();
   if (!outbox_.drain()) count_blocked();
   wake_readers();
@@ -146,7 +147,11 @@ Next SourceHost::make_item() {
   emissions_.clear();
   Item item(*this, {}, *token, 0, emissions_);
   SourceContext ctx(*this, &item, &*token);
-  const Result<Next> made = node_calls::next(node_, ctx);
+  const Result<Next> made = [&] {
+    const CallTime time(measures_.get());
+    return node_calls::next(node_, ctx);
+  }();
+  if (measures_) token->born = clock().now();
   if (made && *made != Next::kItem) {
     token.forget();
     ended_ = *made == Next::kEnd;

@@ -25,6 +25,7 @@ using Words = std::vector<std::pair<std::string, T>>;
 // count.
 struct Arguments {
   RunArguments run;
+  BenchArguments bench;
   CheckArguments check;
   PipelineArguments plan;
   PipelineArguments graph;
@@ -80,15 +81,19 @@ std::uint64_t read_limit(const std::string& text) {
   throw CLI::ValidationError("--limit takes a number of items, 1 or more, found `" + text + "`");
 }
 
+void add_limit(CLI::App& command, std::optional<std::uint64_t>& limit) {
+  command
+      .add_option_function<std::string>(
+          "--limit", [&limit](const std::string& text) { limit = read_limit(text); },
+          "ends each source after so many items")
+      ->type_name("N");
+}
+
 void add_run(CLI::App& app, RunArguments& run) {
   CLI::App& command =
       *app.add_subcommand("run", "runs a pipeline to the end of its input, or until it is stopped");
   add_pipeline(command, run.pipeline);
-  command
-      .add_option_function<std::string>(
-          "--limit", [&run](const std::string& text) { run.limit = read_limit(text); },
-          "ends each source after so many items")
-      ->type_name("N");
+  add_limit(command, run.limit);
   command.add_flag("--fail-fast", run.fail_fast, "ends the run at the first rejected item");
   command.add_flag("--overwrite", run.overwrite, "replaces output files that are there");
   add_word_option(command, "--progress", run.progress,
@@ -128,8 +133,25 @@ void add_check(CLI::App& app, CheckArguments& check) {
                   "how problems are written (text)");
 }
 
+void add_bench(CLI::App& app, BenchArguments& bench) {
+  CLI::App& command = *app.add_subcommand(
+      "bench", "runs a pipeline and shows what each node costs, and what the pipeline loses");
+  add_pipeline(command, bench.pipeline);
+  add_limit(command, bench.limit);
+  command.add_flag("--overwrite", bench.overwrite, "replaces output files that are there");
+  command
+      .add_option("--warm-up", bench.warm_up, "what comes before this time is not measured (1s)")
+      ->type_name("TIME");
+  command.add_option("--time", bench.time, "stops the sources after measuring for so long (30s)")
+      ->type_name("TIME");
+  add_word_option(command, "--format", bench.format,
+                  Words<BenchFormat>{{"text", BenchFormat::kText}, {"json", BenchFormat::kJson}},
+                  "how the figures are written (text)");
+}
+
 void add_commands(CLI::App& app, Arguments& arguments) {
   add_run(app, arguments.run);
+  add_bench(app, arguments.bench);
   add_check(app, arguments.check);
   add_pipeline(*app.add_subcommand(
                    "plan", "shows what is decided before a run: types, queues, memory, models"),
@@ -211,6 +233,7 @@ int parse_error(const CLI::App& app, const CLI::ParseError& error) {
 int dispatch(const CLI::App& app, const Arguments& arguments) {
   const std::string name = app.get_subcommands().front()->get_name();
   if (name == "run") return run_command(arguments.run);
+  if (name == "bench") return bench_command(arguments.bench);
   if (name == "check") return check_command(arguments.check);
   if (name == "plan") return plan_command(arguments.plan);
   if (name == "graph") return graph_command(arguments.graph, arguments.graph_format);

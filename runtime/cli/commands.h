@@ -44,6 +44,17 @@ struct RunArguments {
 };
 int run_command(const RunArguments& arguments);
 
+enum class BenchFormat { kText, kJson };
+struct BenchArguments {
+  PipelineArguments pipeline;
+  std::optional<std::uint64_t> limit;
+  bool overwrite = false;
+  std::string warm_up = "1s";
+  std::string time = "30s";
+  BenchFormat format = BenchFormat::kText;
+};
+int bench_command(const BenchArguments& arguments);
+
 enum class CheckFormat { kText, kJson, kGithub };
 struct CheckArguments {
   std::vector<std::string> paths;  // files and folders

@@ -512,5 +512,36 @@ TEST(Pipeline, LetsInWhatWasPushedBeforeTheStart) {
   EXPECT_EQ(values("end"), std::vector<std::string>{"early"});
 }
 
+TEST(Pipeline, MeasuresEveryCallAndItemWhenAsked) {
+  RunOptions options;
+  options.measure = true;
+  const Report report = run_yaml(R"(
+nodes:
+  n: { type: test.count, items: 100 }
+  a: { type: test.pass, from: n, reject_one_in: 4 }
+  b: { type: test.pass_blocking, from: a }
+  end: { type: test.collect, from: b }
+)",
+                                 options);
+  collected().take();
+
+  EXPECT_GT(report.items.rejected, 5u);
+  EXPECT_EQ(report.end_to_end.count(), report.items.delivered);
+  for (const NodeStats& node : report.nodes) {
+    ASSERT_NE(node.measures, nullptr) << node.name;
+    const std::uint64_t ends = node.name == "n" ? 1 : 0;  // its last call gives no item
+    EXPECT_EQ(node.measures->calls.count(), node.items + ends) << node.name;
+  }
+}
+
+TEST(Pipeline, MeasuresNothingUnlessAsked) {
+  const Report report = run_yaml(
+      "nodes:\n  n: { type: test.count, items: 3 }\n  end: { type: test.collect, from: n }\n");
+  collected().take();
+
+  EXPECT_EQ(report.end_to_end.count(), 0u);
+  for (const NodeStats& node : report.nodes) EXPECT_EQ(node.measures, nullptr);
+}
+
 }  // namespace
 }  // namespace sluice
