@@ -50,6 +50,7 @@ class Token : public Pooled {
   }
 
   const std::string* source = nullptr;  // its name; outlives the token
+  std::size_t source_index = 0;         // among the sources of its run
   std::uint64_t number = 0;             // counts the items of its source from 0
   std::int64_t position = -1;           // where its source could go on after it; -1 where it cannot
   TimePoint born{};                     // when its source made it; only when the run is measured

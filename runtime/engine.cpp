@@ -20,6 +20,11 @@ int pool_threads(const EngineOptions& options) {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+std::size_t source_count(const Plan& plan) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      plan.nodes, [](const PlanNode& node) { return node.spec().kind() == NodeKind::kSource; }));
+}
+
 // The library is loaded with the program, so its thread-local variables can be reached directly.
 [[gnu::tls_model("initial-exec")]] constinit thread_local SettleScope* settle_scope = nullptr;
 
@@ -38,14 +43,14 @@ SettleScope* SettleScope::of(const Engine& engine) {
 }
 
 void SettleScope::put_down() {
-  engine_.delivered(std::exchange(items_, 0), std::exchange(largest_, 0));
+  engine_.delivered(source_, std::exchange(items_, 0), std::exchange(largest_, 0));
 }
 
 Engine::Engine(Plan plan, EngineOptions options)
     : plan_(std::move(plan)),
       options_(std::move(options)),
       budget_(std::make_shared<MemoryBudget>(plan_.memory_bytes)),
-      admission_(pool_threads(options_) + 2, plan_.max_in_flight, budget_),
+      admission_(source_count(plan_), pool_threads(options_) + 2, plan_.max_in_flight, budget_),
       ledger_(plan_.rejects, [this](Status status) { fail(std::move(status)); }),
       scheduler_(std::make_unique<Scheduler>(pool_threads(options_), [this] { on_pool_idle(); })) {
   connect();
@@ -82,7 +87,8 @@ void Engine::connect() {
       hosts_.push_back(
           std::make_unique<FlowHost>(*this, node, place, std::move(inputs), std::move(outputs)));
     } else if (node.spec().kind() == NodeKind::kSource) {
-      hosts_.push_back(std::make_unique<SourceHost>(*this, node, place, std::move(outputs)));
+      hosts_.push_back(
+          std::make_unique<SourceHost>(*this, node, place, sources_.size(), std::move(outputs)));
       sources_.push_back(hosts_.back().get());
     } else {
       hosts_.push_back(
@@ -217,31 +223,31 @@ void Engine::settled(const Token& token) {
   const std::size_t bytes = token.allocated_bytes.load(std::memory_order_relaxed);
   SettleScope* const scope = SettleScope::of(*this);
   if (scope != nullptr && token.cookie == nullptr && token.outcome() == Outcome::kDelivered) {
-    scope->add(bytes);
+    scope->add(token.source_index, bytes);
     return;
   }
   // Who hears of its item here may look at the counts, so the others go first.
   if (scope != nullptr) scope->flush();
   ledger_.settled(token);
-  const bool refused = admission_.settled(1, bytes);
+  const bool refused = admission_.settled(token.source_index, 1, bytes);
   if (token.cookie != nullptr) TicketState::settle(token);
   if (refused) wake_sources();
 }
 
-void Engine::delivered(std::int64_t items, std::size_t largest_bytes) {
+void Engine::delivered(std::size_t source, std::int64_t items, std::size_t largest_bytes) {
   ledger_.delivered(items);
-  if (admission_.settled(items, largest_bytes)) wake_sources();
+  if (admission_.settled(source, items, largest_bytes)) wake_sources();
 }
 
-std::int64_t Engine::let_in(std::int64_t wanted) {
-  const std::int64_t items = admission_.let_in(wanted);
+std::int64_t Engine::let_in(std::size_t source, std::int64_t wanted) {
+  const std::int64_t items = admission_.let_in(source, wanted);
   if (items > 0) ledger_.admitted(items);
   return items;
 }
 
-void Engine::give_back(std::int64_t items) {
+void Engine::give_back(std::size_t source, std::int64_t items) {
   ledger_.admitted(-items);
-  if (admission_.give_back(items)) wake_sources();
+  if (admission_.give_back(source, items)) wake_sources();
 }
 
 bool Engine::knows_costs() {

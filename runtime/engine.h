@@ -78,13 +78,13 @@ class Engine final : public Token::Observer {
   void settled(const Token& token) override;
   // Lets a source make up to `wanted` items; 0: it is woken when there is room. What it does not
   // make it gives back.
-  std::int64_t let_in(std::int64_t wanted);
-  void give_back(std::int64_t items);
+  std::int64_t let_in(std::size_t source, std::int64_t wanted);
+  void give_back(std::size_t source, std::int64_t items);
 
  private:
   friend class SettleScope;
   void connect();
-  void delivered(std::int64_t items, std::size_t largest_bytes);
+  void delivered(std::size_t source, std::int64_t items, std::size_t largest_bytes);
   void wake_sources();
   void on_pool_idle();
   void bring_to_rest();
@@ -136,7 +136,9 @@ class SettleScope {
   // Of this thread; null when there is none, or it is another engine's.
   static SettleScope* of(const Engine& engine);
 
-  void add(std::size_t bytes) {
+  void add(std::size_t source, std::size_t bytes) {
+    if (source != source_) flush();
+    source_ = source;
     ++items_;
     largest_ = std::max(largest_, bytes);
   }
@@ -149,6 +151,7 @@ class SettleScope {
 
   Engine& engine_;
   SettleScope* const outer_;
+  std::size_t source_ = 0;  // of those that follow
   std::int64_t items_ = 0;
   std::size_t largest_ = 0;
 };

@@ -18,13 +18,14 @@ AppInput* app_input_of(Node& node) {
 
 }  // namespace
 
-SourceHost::SourceHost(Engine& engine, PlanNode& node, std::size_t place,
+SourceHost::SourceHost(Engine& engine, PlanNode& node, std::size_t place, std::size_t index,
                        std::vector<std::vector<Channel*>> outputs)
     : Host(engine, node, place, {}, std::move(outputs)),
       node_(*std::get<std::unique_ptr<Node>>(node.node)),
       blocking_(node.spec().execution() == ExecutionClass::kBlocking),
       app_input_(app_input_of(node_)),
-      limit_(engine.options().limit.value_or(UINT64_MAX)) {
+      limit_(engine.options().limit.value_or(UINT64_MAX)),
+      index_(index) {
   for (std::size_t output = 0; output < wanted.size(); ++output) {
     if (wanted[output] != 0) last_read_ = output;
   }
@@ -101,7 +102,7 @@ Host::Step SourceHost::make_burst() {
   std::int64_t let_in = 0;
   std::uint64_t made = 0;
   while (made < kBurst && outbox_.is_empty() && !comes_to_its_end()) {
-    if (let_in == 0) let_in = engine_.let_in(kBurst);
+    if (let_in == 0) let_in = engine_.let_in(index_, kBurst);
     if (let_in == 0) break;
     const Next item = make_item();
     // A program that pushes wakes the node; any other source that has nothing yet is asked again.
@@ -110,7 +111,7 @@ Host::Step SourceHost::make_burst() {
     --let_in;
     ++made;
   }
-  if (let_in > 0) engine_.give_back(let_in);
+  if (let_in > 0) engine_.give_back(index_, let_in);
   outbox_.end_direct();
   time.account(made);
   return next;
@@ -120,12 +121,12 @@ Host::Step SourceHost::make_burst() {
 // keeps nothing from others.
 Host::Step SourceHost::wait_for_items() {
   if (comes_to_its_end()) return Step::kWaiting;
-  if (engine_.let_in(1) == 0) return Step::kWaiting;
+  if (engine_.let_in(index_, 1) == 0) return Step::kWaiting;
   const StepTime time(*this);
   if (make_item() == Next::kItem) {
     time.account(1);
   } else {
-    engine_.give_back(1);
+    engine_.give_back(index_, 1);
   }
   return Step::kAgain;
 }
@@ -143,6 +144,7 @@ bool SourceHost::is_stopped() const {
 Next SourceHost::make_item() {
   TokenRef token = TokenRef::make(&engine_);
   token->source = &name();
+  token->source_index = index_;
   token->number = number_;
   emissions_.clear();
   Item item(*this, {}, *token, 0, emissions_);

@@ -13,7 +13,8 @@ namespace sluice {
 // that may wait has a thread of its own; the others run on the pool.
 class SourceHost final : public Host, private AppInput::Puller {
  public:
-  SourceHost(Engine& engine, PlanNode& node, std::size_t place,
+  // `index`: among the sources.
+  SourceHost(Engine& engine, PlanNode& node, std::size_t place, std::size_t index,
              std::vector<std::vector<Channel*>> outputs);
   ~SourceHost() override;
 
@@ -41,6 +42,7 @@ class SourceHost final : public Host, private AppInput::Puller {
   const bool blocking_;
   AppInput* const app_input_;  // null: no program pushes
   const std::uint64_t limit_;
+  const std::size_t index_;
   std::size_t last_read_ = 0;  // of the outputs that somebody reads
   std::uint64_t number_ = 0;   // of the next item
   std::vector<Emission> emissions_;

@@ -30,8 +30,9 @@ if [[ ! -e $folder/taskflow/taskflow/taskflow.hpp ]]; then
   scratch=$(mktemp -d "$folder/.fetch.XXXXXX")
   trap 'rm -rf "$scratch"' EXIT
   archive=$scratch/$source_package-$version.tar.gz
-  echo "Taskflow: fetching $source_package $version from PyPI (58 MB; pip takes minutes over it)"
-  if /usr/bin/python3 -m pip --quiet --disable-pip-version-check download --no-deps --no-cache-dir \
+  echo "Taskflow: fetching $source_package $version from PyPI (58 MB)"
+  # To know its metadata pip would compile the package; without a compiler it builds a pure Python one.
+  if CC=/bin/false CXX=/bin/false /usr/bin/python3 -m pip --quiet --disable-pip-version-check download --no-deps --no-cache-dir \
       --no-binary=:all: --dest "$scratch" "$source_package==$version" &&
     sha256sum --check --status --strict <<<"$checksum  $archive"; then
     tar -xzf "$archive" -C "$scratch" "$source_package-$version/extern/taskflow/taskflow" \
