@@ -99,6 +99,10 @@ struct Window {
   AutoPad auto_pad = AutoPad::kExplicit;
 };
 
+// How the images of a layer lie: as ONNX has them, [N,C,...], or with the channels innermost,
+// [N,...,C]. Ours: an engine that computes better in the other order turns its layers over.
+enum class Layout : std::uint8_t { kPlanar, kChannelsLast };
+
 // x [N,C,...], weights [M,C/group,...], bias? [M], residual?
 // The last is ours, as are the activations: what follows a convolution is computed along with it,
 //   y = after(activation(conv(x) + bias) + residual), the sum broadcast like an Add.
@@ -107,6 +111,8 @@ struct Conv {
   std::int64_t group = 1;
   std::optional<Unary> activation;
   std::optional<Unary> after;  // only with a residual
+  Layout layout = Layout::kPlanar;        // of the result and the residual
+  Layout input_layout = Layout::kPlanar;  // of x
 };
 
 // x [N,C,...], weights [C,M/group,...], bias? [M]
@@ -116,6 +122,7 @@ struct ConvTranspose {
   std::vector<std::int64_t> output_padding;
   std::vector<std::int64_t> output_shape;  // spatial extents asked for; empty: from the pads
   std::optional<Unary> activation;
+  Layout layout = Layout::kPlanar;
 };
 
 // a, b, c?
@@ -163,6 +170,7 @@ struct Pool {
   Window window;
   bool ceil_mode = false;
   bool count_include_pad = false;
+  Layout layout = Layout::kPlanar;
 };
 
 // x. Over `axis` alone, or, as before operator set 13, over all axes from `axis` on.

@@ -4,6 +4,8 @@
 #include "sluice/nodes/infer/graph/graph.h"
 #include "sluice/nodes/infer/graph/resolve.h"
 #include "sluice/nodes/infer/native/kernels/conv.h"
+#include "sluice/nodes/infer/native/kernels/conv_last.h"
+#include "sluice/nodes/infer/native/kernels/conv_transpose_last.h"
 #include "sluice/nodes/infer/native/kernels/gemm.h"
 
 #include <cstddef>
@@ -48,6 +50,10 @@ struct PackedWeights {
   std::shared_ptr<const kernels::PackedConv> conv;
   std::shared_ptr<const kernels::PackedConvTranspose> conv_transpose;
   std::shared_ptr<const kernels::PackedGemm> gemm;
+  // For channels-last images; there in place of the above where the CPU has kernels for them.
+  std::shared_ptr<const kernels::ConvLast> conv_last;
+  std::shared_ptr<const kernels::ConvTransposeLast> conv_transpose_last;
+  std::shared_ptr<const kernels::ConvLast> matmul;  // a product is a 1x1 convolution over rows
 };
 
 struct NodeToCompile {
@@ -66,8 +72,10 @@ Result<CompiledNode> compile_layer(const NodeToCompile& what);
 Result<CompiledNode> compile_movement(const NodeToCompile& what);
 
 // Lays out the constant weights of a node for its kernel; nothing when it has none.
-// `operands`: as far as they are constant, else null.
-PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* const> constants);
+// `constants`: the operands as far as they are constant, else null. `precision`: of products, where
+// the CPU has it.
+PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* const> constants,
+                           kernels::Precision precision);
 
 // Why this engine cannot run the node, from the element types of its operands; none when it can.
 std::optional<std::string> unsupported_reason(const graph::Graph& graph, const graph::Node& node);

@@ -1,9 +1,12 @@
 #include "sluice/nodes/infer/native/compile.h"
+#include "sluice/nodes/infer/native/kernels/cpu.h"
 #include "sluice/nodes/infer/native/kernels/elementwise.h"
 #include "sluice/nodes/infer/native/kernels/normalize.h"
 #include "sluice/nodes/infer/native/kernels/pool.h"
+#include "sluice/nodes/infer/native/kernels/pool_last.h"
 #include "sluice/nodes/infer/native/kernels/reduce.h"
 #include "sluice/nodes/infer/native/kernels/resize.h"
+#include "sluice/nodes/infer/native/layout.h"
 #include "sluice/nodes/infer/native/window_nd.h"
 
 #include <algorithm>
@@ -103,7 +106,44 @@ struct Layer {
     return std::make_shared<const kernels::PackedConv>(params, known(1), known(2), epilogue);
   }
 
+  // The axes of a window over channels-last images.
+  template <class Op>
+  Result<std::vector<WindowAxis>> axes_of_turned(const Op& op) const {
+    Fact planar = *what.operands[0];
+    planar.shape = permuted(planar.shape, to_planar(planar.shape.rank()));
+    std::vector<const Fact*> operands(what.operands.begin(), what.operands.end());
+    operands[0] = &planar;
+    return resolve(op, operands);
+  }
+
+  Result<CompiledNode> conv_last(const graph::Conv& op) const {
+    const bool reads_planar = op.input_layout == graph::Layout::kPlanar;
+    const auto axes = reads_planar ? resolve(op, what.operands) : axes_of_turned(op);
+    if (!axes) return axes.status();
+    const auto [h, w] = as_2d(*axes);
+    const std::shared_ptr<const kernels::ConvLast> conv = what.weights->conv_last;
+    kernels::ConvLastCall image;
+    image.input_is_planar = reads_planar;
+    image.input_step = conv->params().in_channels;
+    image.batch = x()[0];
+    image.height = h.in, image.width = w.in;
+    image.pad_top = h.pad_begin, image.pad_left = w.pad_begin;
+    image.out_height = h.out, image.out_width = w.out;
+    image.output_step = image.residual_step = conv->params().out_channels;
+    return CompiledNode{[conv, image](const Call& call) {
+                          kernels::ConvLastCall bound = image;
+                          bound.input = call.in<float>(0);
+                          bound.residual = call.in<float>(3);
+                          bound.output = call.out<float>(0);
+                          bound.scratch = call.scratch;
+                          conv->run(bound);
+                          return Status::ok();
+                        },
+                        conv->scratch_bytes(image), conv->algorithm()};
+  }
+
   Result<CompiledNode> operator()(const graph::Conv& op) const {
+    if (op.layout == graph::Layout::kChannelsLast) return conv_last(op);
     const auto axes = resolve(op, what.operands);
     if (!axes) return axes.status();
     Shape conv_shape{x()[0], x(1)[0]};
@@ -172,6 +212,15 @@ struct Layer {
   }
 
   Result<CompiledNode> operator()(const graph::ConvTranspose& op) const {
+    if (op.layout == graph::Layout::kChannelsLast) {
+      const auto conv = what.weights->conv_transpose_last;
+      const std::int64_t height = x().rank() == 3 ? 1 : x()[1], width = x()[x().rank() - 2];
+      return CompiledNode{[conv, batch = x()[0], height, width](const Call& call) {
+                            conv->run(batch, height, width, call.in<float>(0), call.out<float>(0));
+                            return Status::ok();
+                          },
+                          0, "pointwise"};
+    }
     const auto axes = resolve(op, what.operands);
     if (!axes) return axes.status();
     if (axes->size() > 2) {
@@ -218,13 +267,32 @@ struct Layer {
   }
 
   CompiledNode packed_product(std::int64_t rows) const {
+    if (const std::shared_ptr<const kernels::ConvLast> product = what.weights->matmul) {
+      kernels::ConvLastCall image;
+      image.input_step = product->params().in_channels;
+      image.output_step = image.residual_step = product->params().out_channels;
+      image.height = image.out_height = 1;
+      image.width = image.out_width = rows;
+      return {[product, image](const Call& call) {
+                kernels::ConvLastCall bound = image;
+                bound.input = call.in<float>(0);
+                bound.output = call.out<float>(0);
+                bound.scratch = call.scratch;
+                product->run(bound);
+                return Status::ok();
+              },
+              product->scratch_bytes(image), product->algorithm()};
+    }
     return {[gemm = what.weights->gemm, rows](const Call& call) {
               gemm->run(rows, call.in<float>(0), nullptr, call.out<float>(0), call.scratch);
               return Status::ok();
             },
             what.weights->gemm->scratch_bytes(rows), "packed gemm"};
   }
-  bool is_packed() const { return what.weights != nullptr && what.weights->gemm != nullptr; }
+  bool is_packed() const {
+    return what.weights != nullptr &&
+           (what.weights->gemm != nullptr || what.weights->matmul != nullptr);
+  }
 
   Result<CompiledNode> operator()(const graph::Gemm& op) const {
     if (is_packed()) return packed_product(out()[0]);
@@ -331,15 +399,10 @@ struct Layer {
     }};
   }
 
-  Result<CompiledNode> operator()(const graph::Pool& op) const {
-    const auto axes = resolve(op, what.operands);
-    if (!axes) return axes.status();
-    const bool is_max = op.kind == graph::Pool::Kind::kMax;
-    const std::int64_t planes = x()[0] * x()[1];
-    if (axes->size() > 2) return pool_nd(op, *axes, planes);
-    const auto [h, w] = as_2d(*axes);
+  static kernels::PoolParams pool_params(const graph::Pool& op,
+                                         const std::vector<WindowAxis>& axes) {
+    const auto [h, w] = as_2d(axes);
     kernels::PoolParams params;
-    params.planes = planes;
     params.height = h.in, params.width = w.in;
     params.out_height = h.out, params.out_width = w.out;
     params.kernel_h = h.kernel, params.kernel_w = w.kernel;
@@ -348,6 +411,36 @@ struct Layer {
     params.pad_top = h.pad_begin, params.pad_left = w.pad_begin;
     params.pad_bottom = h.pad_end, params.pad_right = w.pad_end;
     params.count_include_pad = op.count_include_pad;
+    return params;
+  }
+
+  Result<CompiledNode> pool_last(const graph::Pool& op) const {
+    const auto axes = axes_of_turned(op);
+    if (!axes) return axes.status();
+    const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
+    kernels::PoolLastParams params;
+    params.kind = op.kind == graph::Pool::Kind::kMax ? kernels::PoolKind::kMax
+                                                     : kernels::PoolKind::kAverage;
+    params.batch = x()[0];
+    params.channels = x()[x().rank() - 1];
+    params.window = pool_params(op, *axes);
+    return CompiledNode{[simd, params](const Call& call) {
+                          kernels::pool_last(*simd, params, call.in<float>(0), call.out<float>(0),
+                                             call.scratch);
+                          return Status::ok();
+                        },
+                        kernels::pool_last_scratch_bytes(params), "channels last"};
+  }
+
+  Result<CompiledNode> operator()(const graph::Pool& op) const {
+    if (op.layout == graph::Layout::kChannelsLast) return pool_last(op);
+    const auto axes = resolve(op, what.operands);
+    if (!axes) return axes.status();
+    const bool is_max = op.kind == graph::Pool::Kind::kMax;
+    const std::int64_t planes = x()[0] * x()[1];
+    if (axes->size() > 2) return pool_nd(op, *axes, planes);
+    kernels::PoolParams params = pool_params(op, *axes);
+    params.planes = planes;
     return CompiledNode{[params, is_max](const Call& call) {
       if (is_max) {
         auto* indices = call.outputs.size() > 1 ? call.out<std::int64_t>(1) : nullptr;
@@ -433,6 +526,24 @@ struct Layer {
         kernels::global_max_pool(planes, area, call.in<float>(0), call.out<float>(0));
         return Status::ok();
       }};
+    }
+    // The pixels of channels-last images.
+    const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
+    const auto count = static_cast<std::int64_t>(axes->size());
+    const bool is_run = count > 0 && axes->back() - axes->front() + 1 == count;
+    if (simd != nullptr && is_run && op.kind == graph::ReduceKind::kMean) {
+      const auto begin = static_cast<std::size_t>(axes->front());
+      const auto end = static_cast<std::size_t>(axes->back()) + 1;
+      const std::int64_t inner = product(x(), end, x().rank());
+      if (inner > 1 && product(x(), begin, end) > 0) {
+        return CompiledNode{[simd, outer = product(x(), 0, begin), middle = product(x(), begin, end),
+                             inner](const Call& call) {
+                              kernels::mean_last(*simd, outer, middle, inner, call.in<float>(0),
+                                                 call.out<float>(0), call.scratch);
+                              return Status::ok();
+                            },
+                            kernels::mean_last_scratch_bytes(inner)};
+      }
     }
     return reduce<float>(fn, std::move(*axes));
   }
@@ -545,13 +656,39 @@ std::optional<std::vector<WindowAxis>> axes_of_weights(const Op& op, const Shape
   return std::move(*axes);
 }
 
+struct Matrix {
+  std::int64_t k = 0, n = 0;
+  kernels::PackedGemm::Layout layout = kernels::PackedGemm::Layout::kKByN;
+  const float* data = nullptr;
+};
+
+std::shared_ptr<const kernels::ConvLast> pack_matmul(
+    const kernels::SimdKernels& simd, kernels::Precision precision, const Matrix& b,
+    const float* bias, const std::optional<graph::Unary>& activation) {
+  kernels::ConvParams params;
+  params.in_channels = b.k, params.out_channels = b.n;
+  std::vector<float> turned;
+  if (b.layout == kernels::PackedGemm::Layout::kKByN) {
+    turned.resize(static_cast<std::size_t>(b.k * b.n));
+    for (std::int64_t k = 0; k < b.k; ++k) {
+      for (std::int64_t n = 0; n < b.n; ++n) {
+        turned[static_cast<std::size_t>(n * b.k + k)] = b.data[k * b.n + n];
+      }
+    }
+  }
+  return std::make_shared<const kernels::ConvLast>(simd, precision, params,
+                                                   turned.empty() ? b.data : turned.data(), bias,
+                                                   kernels::Epilogue{activation_of(activation), {}});
+}
+
 }  // namespace
 
 Result<CompiledNode> compile_layer(const NodeToCompile& what) {
   return std::visit(Layer{what}, what.node.operation);
 }
 
-PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* const> constants) {
+PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* const> constants,
+                           kernels::Precision precision) {
   PackedWeights packed;
   const auto constant = [&](std::size_t i) {
     return i < constants.size() ? constants[i] : nullptr;
@@ -564,11 +701,18 @@ PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* cons
   if (has_bias && (bias == nullptr || bias->dtype() != DType::kF32)) return packed;
   const float* bias_data = bias == nullptr ? nullptr : bias->data<float>();
   const Shape& shape = weights->shape();
+  const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
 
   if (const auto* conv = std::get_if<graph::Conv>(&node.operation)) {
     if (conv->group < 1 || shape.rank() < 3) return packed;
     const auto axes = axes_of_weights(*conv, shape, shape[1] * conv->group);
     if (!axes || (bias != nullptr && bias->elements() != shape[0])) return packed;
+    if (simd != nullptr) {
+      packed.conv_last = std::make_shared<const kernels::ConvLast>(
+          *simd, precision, conv_params(*conv, shape, *axes), weights->data<float>(), bias_data,
+          kernels::Epilogue{activation_of(conv->activation), activation_of(conv->after)});
+      return packed;
+    }
     packed.conv = std::make_shared<const kernels::PackedConv>(
         conv_params(*conv, shape, *axes), weights->data<float>(), bias_data,
         kernels::Epilogue{activation_of(conv->activation), activation_of(conv->after)});
@@ -577,9 +721,14 @@ PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* cons
     const auto axes = axes_of_weights(*conv, shape, shape[0]);
     if (!axes || (bias != nullptr && bias->elements() != shape[1] * conv->group)) return packed;
     if (!conv->output_shape.empty()) return packed;
+    const kernels::ConvTransposeParams params = conv_transpose_params(*conv, shape, *axes);
+    if (simd != nullptr && kernels::ConvTransposeLast::covers(params)) {
+      packed.conv_transpose_last = std::make_shared<const kernels::ConvTransposeLast>(
+          *simd, params, weights->data<float>(), bias_data, activation_of(conv->activation));
+      return packed;
+    }
     packed.conv_transpose = std::make_shared<const kernels::PackedConvTranspose>(
-        conv_transpose_params(*conv, shape, *axes), weights->data<float>(), bias_data,
-        activation_of(conv->activation));
+        params, weights->data<float>(), bias_data, activation_of(conv->activation));
   } else if (const auto* gemm = std::get_if<graph::Gemm>(&node.operation)) {
     if (shape.rank() != 2 || gemm->transpose_a || gemm->alpha != 1.0f) return packed;
     const std::int64_t n = shape[gemm->transpose_b ? 0 : 1];
@@ -590,10 +739,22 @@ PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* cons
     if (!is_row) return packed;
     const auto layout =
         gemm->transpose_b ? kernels::PackedGemm::Layout::kNByK : kernels::PackedGemm::Layout::kKByN;
+    if (simd != nullptr) {
+      packed.matmul = pack_matmul(*simd, precision, {k, n, layout, weights->data<float>()},
+                                  bias_data, gemm->activation);
+      return packed;
+    }
     packed.gemm = std::make_shared<const kernels::PackedGemm>(
         k, n, layout, weights->data<float>(), bias_data, activation_of(gemm->activation));
   } else if (const auto* matmul = std::get_if<graph::MatMul>(&node.operation)) {
     if (shape.rank() != 2 || (bias != nullptr && bias->elements() != shape[1])) return packed;
+    if (simd != nullptr) {
+      packed.matmul = pack_matmul(
+          *simd, precision,
+          {shape[0], shape[1], kernels::PackedGemm::Layout::kKByN, weights->data<float>()},
+          bias_data, matmul->activation);
+      return packed;
+    }
     packed.gemm = std::make_shared<const kernels::PackedGemm>(
         shape[0], shape[1], kernels::PackedGemm::Layout::kKByN, weights->data<float>(), bias_data,
         activation_of(matmul->activation));

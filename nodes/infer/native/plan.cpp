@@ -1,6 +1,7 @@
 #include "sluice/nodes/infer/native/plan.h"
 
 #include "sluice/nodes/infer/native/arena.h"
+#include "sluice/nodes/infer/native/layout.h"
 #include "sluice/nodes/infer/native/storage.h"
 
 #include <algorithm>
@@ -21,13 +22,14 @@ std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
 // Makes one plan. The order of its methods is the order of the work.
 class Planner {
  public:
-  Planner(const graph::Graph& graph, std::span<const PackedWeights> weights)
-      : graph_(graph), weights_(weights), storage_(graph.values.size()) {}
+  Planner(LaidGraph laid, std::span<const PackedWeights> weights)
+      : graph_(std::move(laid.graph)),
+        weights_from_(std::move(laid.weights_from)),
+        weights_(weights),
+        facts_(std::move(laid.facts)),
+        storage_(graph_.values.size()) {}
 
-  Result<std::shared_ptr<const Plan>> plan(std::span<const Fact> inputs) {
-    Result<std::vector<Fact>> facts = graph::infer_facts(graph_, inputs, evaluate);
-    if (!facts) return facts.status();
-    facts_ = std::move(*facts);
+  Result<std::shared_ptr<const Plan>> plan() {
     choose_nodes();
     find_views();
     find_lifetimes();
@@ -236,7 +238,10 @@ class Planner {
     const graph::Node& node = graph_.nodes[index];
     const std::vector<const Fact*> operands = operands_of(node);
     const std::vector<Fact> outputs = outputs_of(node);
-    Result<CompiledNode> compiled = compile({node, operands, outputs, &weights_[index]});
+    const PackedWeights none;
+    const std::size_t from = weights_from_[index];
+    const PackedWeights& weights = from == LaidGraph::kNoWeights ? none : weights_[from];
+    Result<CompiledNode> compiled = compile({node, operands, outputs, &weights});
     if (!compiled) return compiled.status();
     Step step{std::move(compiled->run),
               plan_.operands.size(),
@@ -311,9 +316,10 @@ class Planner {
     }
   }
 
-  const graph::Graph& graph_;
-  std::span<const PackedWeights> weights_;
-  std::vector<Fact> facts_;
+  const graph::Graph graph_;
+  const std::vector<std::size_t> weights_from_;  // by node
+  const std::span<const PackedWeights> weights_;
+  const std::vector<Fact> facts_;
   Storage storage_;
   std::vector<char> is_chosen_, is_view_;  // by node
   std::vector<std::size_t> first_, last_;  // by root
@@ -329,7 +335,9 @@ class Planner {
 Result<std::shared_ptr<const Plan>> make_plan(const graph::Graph& graph,
                                               std::span<const PackedWeights> weights,
                                               std::span<const Fact> inputs) {
-  return Planner(graph, weights).plan(inputs);
+  Result<std::vector<Fact>> facts = graph::infer_facts(graph, inputs, evaluate);
+  if (!facts) return facts.status();
+  return Planner(lay_out_images(graph, weights, std::move(*facts)), weights).plan();
 }
 
 }  // namespace sluice::native

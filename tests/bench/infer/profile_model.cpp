@@ -1,5 +1,5 @@
 // Where the time of one model goes: the milliseconds of each step of its plan, on one thread.
-//   profile_model MODEL.onnx 1,3,960,704 [ROUNDS]
+//   profile_model MODEL.onnx 1,3,960,704 [ROUNDS [bf16]]
 // Prints one line a step, in order: the median of its runs, its share, the algorithm and what it
 // computes; then the sums by algorithm. Every input of the model gets the same shape, and small
 // varied values; a step's time includes what it waits for the memory that the step before wrote.
@@ -115,7 +115,7 @@ void print(const Plan& plan, const std::vector<std::vector<double>>& times) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) fail("usage: profile_model MODEL.onnx 1,3,960,704 [ROUNDS]");
+  if (argc < 3) fail("usage: profile_model MODEL.onnx 1,3,960,704 [ROUNDS [bf16]]");
   std::string dims = argv[2];
   std::replace(dims.begin(), dims.end(), ',', ' ');
   std::istringstream words(dims);
@@ -123,7 +123,9 @@ int main(int argc, char** argv) {
   for (std::int64_t dim = 0; words >> dim;) shape.push_back(dim);
 
   const Backend* native = find_backend("native");
-  const std::shared_ptr<const Model> loaded = value_or_fail(native->load(argv[1], {}));
+  ModelOptions options;
+  if (argc > 4 && std::string(argv[4]) == "bf16") options.precision = Precision::kBf16;
+  const std::shared_ptr<const Model> loaded = value_or_fail(native->load(argv[1], options));
   const auto& model = static_cast<const NativeModel&>(*loaded);
   std::vector<Tensor> inputs;
   for (const ModelPort& port : model.inputs()) inputs.push_back(varied_tensor(port.dtype, shape));
