@@ -7,10 +7,12 @@
 #include "sluice/nodes/infer/native/kernels/conv_last.h"
 #include "sluice/nodes/infer/native/kernels/conv_transpose_last.h"
 #include "sluice/nodes/infer/native/kernels/gemm.h"
+#include "sluice/nodes/infer/native/kernels/winograd.h"
 
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -45,6 +47,31 @@ struct CompiledNode {
   const char* algorithm = "";     // which of several kernels it is; may be empty
 };
 
+// The weights of a convolution as Winograd's algorithm wants them, made when a plan first asks for
+// them: whether it pays depends on the size of the images, and they are four times as large.
+// Threads: thread-safe.
+class LazyWinograd {
+ public:
+  LazyWinograd(const kernels::SimdKernels& simd, const kernels::ConvParams& params, Tensor weights,
+               std::optional<Tensor> bias, const kernels::Epilogue& epilogue)
+      : simd_(&simd),
+        params_(params),
+        weights_(std::move(weights)),
+        bias_(std::move(bias)),
+        epilogue_(epilogue) {}
+
+  std::shared_ptr<const kernels::Winograd> get() const;
+
+ private:
+  const kernels::SimdKernels* const simd_;
+  const kernels::ConvParams params_;
+  const Tensor weights_;
+  const std::optional<Tensor> bias_;
+  const kernels::Epilogue epilogue_;
+  mutable std::once_flag once_;
+  mutable std::shared_ptr<const kernels::Winograd> made_;
+};
+
 // The constant weights of one node, laid out for its kernel. Shared by plans and sessions.
 struct PackedWeights {
   std::shared_ptr<const kernels::PackedConv> conv;
@@ -52,6 +79,7 @@ struct PackedWeights {
   std::shared_ptr<const kernels::PackedGemm> gemm;
   // For channels-last images; there in place of the above where the CPU has kernels for them.
   std::shared_ptr<const kernels::ConvLast> conv_last;
+  std::shared_ptr<const LazyWinograd> winograd;  // beside conv_last, for a 3x3
   std::shared_ptr<const kernels::ConvTransposeLast> conv_transpose_last;
   std::shared_ptr<const kernels::ConvLast> matmul;  // a product is a 1x1 convolution over rows
 };
@@ -61,6 +89,7 @@ struct NodeToCompile {
   graph::Operands operands;
   std::span<const graph::Fact> outputs;
   const PackedWeights* weights = nullptr;  // null: packed at every call
+  const PackedWeights* first = nullptr;    // of the 1x1 convolution that comes before this one
 };
 
 // Errors: infer.shape, infer.values, infer.unsupported.

@@ -1,4 +1,5 @@
 #include "sluice/nodes/infer/native/compile.h"
+#include "sluice/nodes/infer/native/kernels/conv_last_pair.h"
 #include "sluice/nodes/infer/native/kernels/cpu.h"
 #include "sluice/nodes/infer/native/kernels/elementwise.h"
 #include "sluice/nodes/infer/native/kernels/normalize.h"
@@ -116,7 +117,20 @@ struct Layer {
     return resolve(op, operands);
   }
 
+  // Two 1x1 convolutions; what the node reads is the input of the first.
+  CompiledNode conv_last_pair() const {
+    const auto& first = what.first->conv_last;
+    const auto& second = what.weights->conv_last;
+    kernels::ConvLastCall image;
+    image.input_step = first->params().in_channels;
+    image.output_step = image.residual_step = second->params().out_channels;
+    image.batch = image.height = image.out_height = 1;
+    image.width = image.out_width = product(out(), 0, out().rank() - 1);
+    return over_images(std::make_shared<const kernels::ConvLastPair>(first, second), image);
+  }
+
   Result<CompiledNode> conv_last(const graph::Conv& op) const {
+    if (what.first != nullptr) return conv_last_pair();
     const bool reads_planar = op.input_layout == graph::Layout::kPlanar;
     const auto axes = reads_planar ? resolve(op, what.operands) : axes_of_turned(op);
     if (!axes) return axes.status();
@@ -130,16 +144,26 @@ struct Layer {
     image.pad_top = h.pad_begin, image.pad_left = w.pad_begin;
     image.out_height = h.out, image.out_width = w.out;
     image.output_step = image.residual_step = conv->params().out_channels;
-    return CompiledNode{[conv, image](const Call& call) {
-                          kernels::ConvLastCall bound = image;
-                          bound.input = call.in<float>(0);
-                          bound.residual = call.in<float>(3);
-                          bound.output = call.out<float>(0);
-                          bound.scratch = call.scratch;
-                          conv->run(bound);
-                          return Status::ok();
-                        },
-                        conv->scratch_bytes(image), conv->algorithm()};
+    if (!reads_planar && what.weights->winograd != nullptr &&
+        kernels::Winograd::pays(conv->params(), h.out, w.out)) {
+      return over_images(what.weights->winograd->get(), image);
+    }
+    return over_images(conv, image);
+  }
+
+  template <class Kernel>
+  static CompiledNode over_images(std::shared_ptr<const Kernel> kernel,
+                                  const kernels::ConvLastCall& image) {
+    return {[kernel, image](const Call& call) {
+              kernels::ConvLastCall bound = image;
+              bound.input = call.in<float>(0);
+              bound.residual = call.in<float>(3);
+              bound.output = call.out<float>(0);
+              bound.scratch = call.scratch;
+              kernel->run(bound);
+              return Status::ok();
+            },
+            kernel->scratch_bytes(image), kernel->algorithm()};
   }
 
   Result<CompiledNode> operator()(const graph::Conv& op) const {
@@ -273,15 +297,7 @@ struct Layer {
       image.output_step = image.residual_step = product->params().out_channels;
       image.height = image.out_height = 1;
       image.width = image.out_width = rows;
-      return {[product, image](const Call& call) {
-                kernels::ConvLastCall bound = image;
-                bound.input = call.in<float>(0);
-                bound.output = call.out<float>(0);
-                bound.scratch = call.scratch;
-                product->run(bound);
-                return Status::ok();
-              },
-              product->scratch_bytes(image), product->algorithm()};
+      return over_images(product, image);
     }
     return {[gemm = what.weights->gemm, rows](const Call& call) {
               gemm->run(rows, call.in<float>(0), nullptr, call.out<float>(0), call.scratch);
@@ -683,6 +699,14 @@ std::shared_ptr<const kernels::ConvLast> pack_matmul(
 
 }  // namespace
 
+std::shared_ptr<const kernels::Winograd> LazyWinograd::get() const {
+  std::call_once(once_, [this] {
+    made_ = std::make_shared<const kernels::Winograd>(
+        *simd_, params_, weights_.data<float>(), bias_ ? bias_->data<float>() : nullptr, epilogue_);
+  });
+  return made_;
+}
+
 Result<CompiledNode> compile_layer(const NodeToCompile& what) {
   return std::visit(Layer{what}, what.node.operation);
 }
@@ -711,6 +735,12 @@ PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* cons
       packed.conv_last = std::make_shared<const kernels::ConvLast>(
           *simd, precision, conv_params(*conv, shape, *axes), weights->data<float>(), bias_data,
           kernels::Epilogue{activation_of(conv->activation), activation_of(conv->after)});
+      const kernels::ConvParams& params = packed.conv_last->params();
+      if (kernels::Winograd::covers(params)) {
+        packed.winograd = std::make_shared<const LazyWinograd>(
+            *simd, params, *weights, bias == nullptr ? std::nullopt : std::optional(*bias),
+            kernels::Epilogue{activation_of(conv->activation), activation_of(conv->after)});
+      }
       return packed;
     }
     packed.conv = std::make_shared<const kernels::PackedConv>(

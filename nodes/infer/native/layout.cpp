@@ -44,6 +44,7 @@ class Pass {
       append(std::move(copy), i);
     }
     for (ValueId id : from_.outputs) planar(id);
+    join_pointwise_pairs();
     return std::move(laid_);
   }
 
@@ -278,6 +279,47 @@ class Pass {
   template <class T>
   bool turn(const Node&, const T&) {
     return false;
+  }
+
+  // The weights of a 1x1 convolution without strides over channels-last images; else null.
+  const kernels::ConvLast* pointwise(std::size_t node) const {
+    const auto* op = std::get_if<graph::Conv>(&laid_.graph.nodes[node].operation);
+    if (op == nullptr || op->input_layout != Layout::kChannelsLast) return nullptr;
+    const kernels::ConvLast* conv = weights_[laid_.weights_from[node]].conv_last.get();
+    const kernels::ConvParams& p = conv->params();
+    const bool is_pointwise = p.kernel_h * p.kernel_w == 1 && p.stride_h * p.stride_w == 1 &&
+                              p.groups == 1 && p.pad_top + p.pad_left == 0 &&
+                              p.pad_bottom + p.pad_right == 0;
+    return is_pointwise ? conv : nullptr;
+  }
+
+  void join_pointwise_pairs() {
+    const graph::Uses uses(laid_.graph);
+    std::vector<Node>& nodes = laid_.graph.nodes;
+    laid_.first_from.assign(nodes.size(), LaidGraph::kNoWeights);
+    std::vector<char> dead(nodes.size(), 0);
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      const std::int32_t producer =
+          nodes[i].inputs.empty() || nodes[i].inputs[0] == kNoValue
+              ? graph::Uses::kNobody
+              : uses.producer(nodes[i].inputs[0]);
+      if (producer == graph::Uses::kNobody || !uses.is_private(nodes[i].inputs[0])) continue;
+      const auto first = static_cast<std::size_t>(producer);
+      if (pointwise(i) == nullptr || pointwise(first) == nullptr) continue;
+      if (laid_.first_from[first] != LaidGraph::kNoWeights || nodes[first].inputs.size() > 3) {
+        continue;
+      }
+      nodes[i].inputs[0] = nodes[first].inputs[0];
+      laid_.first_from[i] = laid_.weights_from[first];
+      dead[first] = 1;
+    }
+    graph::remove_nodes(laid_.graph, dead);
+    for (std::size_t i = dead.size(); i-- > 0;) {
+      if (!dead[i]) continue;
+      const auto at_node = static_cast<std::ptrdiff_t>(i);
+      laid_.weights_from.erase(laid_.weights_from.begin() + at_node);
+      laid_.first_from.erase(laid_.first_from.begin() + at_node);
+    }
   }
 
   std::vector<const Fact*> operands_of(const Node& node) const {

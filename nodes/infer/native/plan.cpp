@@ -25,6 +25,7 @@ class Planner {
   Planner(LaidGraph laid, std::span<const PackedWeights> weights)
       : graph_(std::move(laid.graph)),
         weights_from_(std::move(laid.weights_from)),
+        first_from_(std::move(laid.first_from)),
         weights_(weights),
         facts_(std::move(laid.facts)),
         storage_(graph_.values.size()) {}
@@ -241,7 +242,9 @@ class Planner {
     const PackedWeights none;
     const std::size_t from = weights_from_[index];
     const PackedWeights& weights = from == LaidGraph::kNoWeights ? none : weights_[from];
-    Result<CompiledNode> compiled = compile({node, operands, outputs, &weights});
+    const bool is_pair = first_from_[index] != LaidGraph::kNoWeights;
+    Result<CompiledNode> compiled = compile(
+        {node, operands, outputs, &weights, is_pair ? &weights_[first_from_[index]] : nullptr});
     if (!compiled) return compiled.status();
     Step step{std::move(compiled->run),
               plan_.operands.size(),
@@ -317,7 +320,7 @@ class Planner {
   }
 
   const graph::Graph graph_;
-  const std::vector<std::size_t> weights_from_;  // by node
+  const std::vector<std::size_t> weights_from_, first_from_;  // by node
   const std::span<const PackedWeights> weights_;
   const std::vector<Fact> facts_;
   Storage storage_;

@@ -58,6 +58,26 @@ struct PoolRow {
   std::int64_t output_step = 0;
 };
 
+// A patch of 6 x 6 pixels of the input of Winograd's F(4x4, 3x3), to be transformed into the operands
+// of 36 products.
+struct WinogradInput {
+  const float* rows[6] = {};  // of the input; null above and below it
+  std::int64_t step = 0;
+  std::int64_t first_column = 0, width = 0, channels = 0;  // columns outside [0, width) are zeros
+  float* to = nullptr;
+  std::int64_t product_step = 0;  // floats from a product's operand to the next one's
+};
+
+// A tile of up to 4 x 4 pixels, from 36 products.
+struct WinogradOutput {
+  const float* from = nullptr;  // readable to a multiple of the lanes
+  std::int64_t product_step = 0;
+  std::int64_t channels = 0;
+  int rows = 4, columns = 4;  // as far as they are there
+  std::int64_t row_step = 0, residual_row_step = 0;  // floats from a row of the image to the next
+  TileOutput to;
+};
+
 inline constexpr int kMaxVectors = 4;
 
 // What the operands of products are rounded to; they are added up in fp32 always.
@@ -77,6 +97,8 @@ struct SimdKernels {
   void (*round_to_bf16)(std::int64_t count, const float* from, std::uint16_t* to);
   void (*depthwise)(const DepthwiseRow& row);
   void (*pool)(const PoolRow& row);
+  void (*winograd_input)(const WinogradInput& patch);
+  void (*winograd_output)(const WinogradOutput& tile);
   // Adds `count` pixels of `channels` floats to `sums`, [channels].
   void (*add_pixels)(std::int64_t count, std::int64_t channels, const float* input, float* sums);
   // x = activation(x)

@@ -1,6 +1,7 @@
 #include "sluice/nodes/infer/native/kernels/conv_last.h"
 
 #include "sluice/nodes/infer/native/kernels/conv_transpose_last.h"
+#include "sluice/nodes/infer/native/kernels/winograd.h"
 
 #include "tests/nodes/infer/kernels/conv_reference.h"
 #include "tests/nodes/infer/kernels/values.h"
@@ -197,6 +198,54 @@ TEST_P(ConvLastTest, WalksLargeImagesAndDeepProductsInParts) {
     c.params = {.out_channels = 5, .in_channels = 64, .kernel_h = 3, .kernel_w = 3,
                 .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
     expect_matches(c, {simd_, precision}, 3);
+  }
+}
+
+// Tiles cut off at the right and below, several lots of them, and any number of channels.
+TEST_P(ConvLastTest, MatchesTheDefinitionByWinograd) {
+  std::mt19937 engine(5);
+  for (unsigned i = 0; i < 25; ++i) {
+    Case c;
+    c.params = {.out_channels = pick(engine, 1, 40), .in_channels = pick(engine, 1, 40),
+                .kernel_h = 3, .kernel_w = 3,
+                .pad_top = pick(engine, 0, 2), .pad_left = pick(engine, 0, 2),
+                .pad_bottom = pick(engine, 0, 2), .pad_right = pick(engine, 0, 2)};
+    c.batch = pick(engine, 1, 2);
+    c.height = pick(engine, 3, 40), c.width = pick(engine, 3, 60);
+    c.residual = pick(engine, 0, 1) > 0;
+    c.epilogue = {test::random_activation(engine), test::random_activation(engine)};
+    const ConvParams& p = c.params;
+    const auto input = random_floats({c.batch, p.in_channels, c.height, c.width}, i);
+    const auto weights = random_floats({p.out_channels, p.in_channels, 3, 3}, i + 1);
+    const auto bias = random_floats(p.out_channels, i + 2);
+    const std::int64_t out_area = p.out_height(c.height) * p.out_width(c.width);
+    const auto residual = random_floats(c.residual ? c.batch * p.out_channels * out_area : 0, i + 3);
+    const auto pixels = to_pixels(input, c.batch, p.in_channels, p.in_channels + 2);
+    const auto others = to_pixels(residual, c.batch, p.out_channels, p.out_channels);
+    const Winograd conv(*simd_, p, weights.data(), bias.data(), c.epilogue);
+    std::vector<float> output(static_cast<std::size_t>(c.batch * p.out_channels * out_area));
+    ConvLastCall call{.input = pixels.data(),
+                      .input_step = p.in_channels + 2,
+                      .batch = c.batch,
+                      .height = c.height,
+                      .width = c.width,
+                      .pad_top = p.pad_top,
+                      .pad_left = p.pad_left,
+                      .out_height = p.out_height(c.height),
+                      .out_width = p.out_width(c.width),
+                      .residual = c.residual ? others.data() : nullptr,
+                      .residual_step = p.out_channels,
+                      .output = output.data(),
+                      .output_step = p.out_channels};
+    test::Scratch scratch(conv.scratch_bytes(call));
+    call.scratch = scratch.data();
+
+    conv.run(call);
+
+    EXPECT_TRUE(scratch.intact());
+    EXPECT_TRUE(near(to_planes(output, c.batch, p.out_channels, p.out_channels),
+                     test::reference(c, input, weights, bias, residual), 1e-4, 2e-4))
+        << "case " << i;
   }
 }
 

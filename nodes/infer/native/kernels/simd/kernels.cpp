@@ -11,6 +11,8 @@ constexpr SimdKernels make_kernels() {
   kernels.product = product;
   kernels.depthwise = depthwise;
   kernels.pool = pool;
+  kernels.winograd_input = winograd_input;
+  kernels.winograd_output = winograd_output;
   kernels.add_pixels = add_pixels;
   kernels.activate = activate;
   kernels.interleave = interleave;

@@ -21,6 +21,8 @@ void round_to_bf16(std::int64_t count, const float* from, std::uint16_t* to);
 #endif
 void depthwise(const DepthwiseRow& row);
 void pool(const PoolRow& row);
+void winograd_input(const WinogradInput& patch);
+void winograd_output(const WinogradOutput& tile);
 void add_pixels(std::int64_t count, std::int64_t channels, const float* input, float* sums);
 void activate(const Activation& activation, std::int64_t count, float* x);
 void interleave(std::int64_t count, std::int64_t channels, const float* planes, std::int64_t plane,
