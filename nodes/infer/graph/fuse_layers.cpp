@@ -258,6 +258,7 @@ std::optional<Unary>* activation_of(Operation& operation) {
   if (auto* conv = std::get_if<ConvTranspose>(&operation)) return &conv->activation;
   if (auto* gemm = std::get_if<Gemm>(&operation)) return &gemm->activation;
   if (auto* matmul = std::get_if<MatMul>(&operation)) return &matmul->activation;
+  if (auto* norm = std::get_if<BatchNorm>(&operation)) return &norm->activation;
   return nullptr;
 }
 

@@ -142,6 +142,8 @@ struct MatMul {
 // x [N,C,...], scale, shift, mean, variance [C]; at inference
 struct BatchNorm {
   float epsilon = 1e-5f;
+  std::optional<Unary> activation;  // ours
+  Layout layout = Layout::kPlanar;
 };
 
 // x, scale?, shift?
@@ -161,6 +163,7 @@ struct Lrn {
   float alpha = 1e-4f;
   float beta = 0.75f;
   float bias = 1.0f;
+  Layout layout = Layout::kPlanar;
 };
 
 // x [N,C,...]; a second output of a maximum is the indices

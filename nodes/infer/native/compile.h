@@ -90,6 +90,9 @@ struct NodeToCompile {
   std::span<const graph::Fact> outputs;
   const PackedWeights* weights = nullptr;  // null: packed at every call
   const PackedWeights* first = nullptr;    // of the 1x1 convolution that comes before this one
+  // Of channels-last images, the floats from a pixel to the next, one an operand and one an output;
+  // 0, or none at all: as many as there are channels.
+  std::span<const std::int64_t> input_steps = {}, output_steps = {};
 };
 
 // Errors: infer.shape, infer.values, infer.unsupported.
@@ -112,6 +115,10 @@ std::optional<std::string> unsupported_reason(const graph::Graph& graph, const g
 // Computes a node whose operands' values are known. A graph::Evaluate.
 Result<std::vector<Tensor>> evaluate(const graph::Node& node, graph::Operands operands,
                                      std::span<const graph::Fact> outputs);
+
+// True where a kernel reads the operand, or writes the output, with any step from pixel to pixel.
+bool reads_steps(const graph::Operation& operation, std::size_t operand);
+bool writes_steps(const graph::Operation& operation);
 
 // An operand of the output that the kernel may overwrite with its result, given equal sizes; the
 // operands' indices, best first.

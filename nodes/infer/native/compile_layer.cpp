@@ -11,6 +11,7 @@
 #include "sluice/nodes/infer/native/window_nd.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace sluice::native {
 namespace {
@@ -117,13 +118,28 @@ struct Layer {
     return resolve(op, operands);
   }
 
+  std::int64_t input_step(std::size_t index, std::int64_t channels) const {
+    const bool is_given = index < what.input_steps.size() && what.input_steps[index] != 0;
+    return is_given ? what.input_steps[index] : channels;
+  }
+  std::int64_t output_step(std::int64_t channels) const {
+    const bool is_given = !what.output_steps.empty() && what.output_steps[0] != 0;
+    return is_given ? what.output_steps[0] : channels;
+  }
+  kernels::ConvLastCall stepped_image(std::int64_t inputs, std::int64_t outputs) const {
+    kernels::ConvLastCall image;
+    image.input_step = input_step(0, inputs);
+    image.residual_step = input_step(3, outputs);
+    image.output_step = output_step(outputs);
+    return image;
+  }
+
   // Two 1x1 convolutions; what the node reads is the input of the first.
   CompiledNode conv_last_pair() const {
     const auto& first = what.first->conv_last;
     const auto& second = what.weights->conv_last;
-    kernels::ConvLastCall image;
-    image.input_step = first->params().in_channels;
-    image.output_step = image.residual_step = second->params().out_channels;
+    kernels::ConvLastCall image = stepped_image(first->params().in_channels,
+                                                second->params().out_channels);
     image.batch = image.height = image.out_height = 1;
     image.width = image.out_width = product(out(), 0, out().rank() - 1);
     return over_images(std::make_shared<const kernels::ConvLastPair>(first, second), image);
@@ -136,14 +152,13 @@ struct Layer {
     if (!axes) return axes.status();
     const auto [h, w] = as_2d(*axes);
     const std::shared_ptr<const kernels::ConvLast> conv = what.weights->conv_last;
-    kernels::ConvLastCall image;
+    kernels::ConvLastCall image =
+        stepped_image(conv->params().in_channels, conv->params().out_channels);
     image.input_is_planar = reads_planar;
-    image.input_step = conv->params().in_channels;
     image.batch = x()[0];
     image.height = h.in, image.width = w.in;
     image.pad_top = h.pad_begin, image.pad_left = w.pad_begin;
     image.out_height = h.out, image.out_width = w.out;
-    image.output_step = image.residual_step = conv->params().out_channels;
     if (!reads_planar && what.weights->winograd != nullptr &&
         kernels::Winograd::pays(conv->params(), h.out, w.out)) {
       return over_images(what.weights->winograd->get(), image);
@@ -352,13 +367,43 @@ struct Layer {
     }};
   }
 
+  CompiledNode batch_norm_last(const graph::BatchNorm& op) const {
+    const std::int64_t channels = x()[x().rank() - 1];
+    // [2, channels]: the scales, then the shifts.
+    auto affine = std::make_shared<std::vector<float>>(static_cast<std::size_t>(2 * channels));
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double variance = static_cast<double>(known(4)[c]) + static_cast<double>(op.epsilon);
+      const double scale = static_cast<double>(known(1)[c]) / std::sqrt(variance);
+      const double shift = static_cast<double>(known(2)[c]) - static_cast<double>(known(3)[c]) * scale;
+      (*affine)[static_cast<std::size_t>(c)] = static_cast<float>(scale);
+      (*affine)[static_cast<std::size_t>(channels + c)] = static_cast<float>(shift);
+    }
+    kernels::ScaledPixels pixels;
+    pixels.count = x().elements() / channels;
+    pixels.channels = channels;
+    pixels.input_step = input_step(0, channels);
+    pixels.activation = activation_of(op.activation);
+    const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
+    return {[simd, affine, pixels](const Call& call) {
+              kernels::ScaledPixels bound = pixels;
+              bound.input = call.in<float>(0);
+              bound.scale = affine->data();
+              bound.shift = affine->data() + pixels.channels;
+              bound.output = call.out<float>(0);
+              simd->scale(bound);
+              return Status::ok();
+            },
+            0, "channels last"};
+  }
+
   Result<CompiledNode> operator()(const graph::BatchNorm& op) const {
+    if (op.layout == graph::Layout::kChannelsLast) return batch_norm_last(op);
     kernels::BatchNormParams params;
     params.batch = x()[0];
     params.channels = x()[1];
     params.area = product(x(), 2, x().rank());
     params.epsilon = op.epsilon;
-    return CompiledNode{[params](const Call& call) {
+    Kernel compute = [params](const Call& call) {
       kernels::BatchNormParams bound = params;
       bound.scale = call.in<float>(1);
       bound.shift = call.in<float>(2);
@@ -366,7 +411,8 @@ struct Layer {
       bound.variance = call.in<float>(4);
       kernels::batch_norm(bound, call.in<float>(0), call.out<float>(0));
       return Status::ok();
-    }};
+    };
+    return with_activation(std::move(compute), op.activation, out().elements());
   }
 
   Result<CompiledNode> operator()(const graph::InstanceNorm& op) const {
@@ -400,7 +446,29 @@ struct Layer {
     }};
   }
 
+  CompiledNode lrn_last(const graph::Lrn& op) const {
+    kernels::LrnPixels pixels;
+    pixels.channels = x()[x().rank() - 1];
+    pixels.count = x().elements() / pixels.channels;
+    // As ONNX defines the region for even sizes too.
+    pixels.before = (op.size - 1) / 2, pixels.after = op.size / 2;
+    pixels.factor = op.alpha / static_cast<float>(op.size);
+    pixels.bias = op.bias;
+    const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
+    const std::int64_t scratch = pixels.before + pixels.channels + pixels.after + simd->lanes;
+    return {[simd, pixels](const Call& call) {
+              kernels::LrnPixels bound = pixels;
+              bound.input = call.in<float>(0);
+              bound.output = call.out<float>(0);
+              bound.squares = reinterpret_cast<float*>(call.scratch);
+              simd->lrn(bound);
+              return Status::ok();
+            },
+            static_cast<std::size_t>(scratch) * sizeof(float), "channels last"};
+  }
+
   Result<CompiledNode> operator()(const graph::Lrn& op) const {
+    if (op.layout == graph::Layout::kChannelsLast) return lrn_last(op);
     kernels::LrnParams params;
     params.batch = x()[0];
     params.channels = x()[1];
@@ -439,6 +507,8 @@ struct Layer {
                                                      : kernels::PoolKind::kAverage;
     params.batch = x()[0];
     params.channels = x()[x().rank() - 1];
+    params.input_step = input_step(0, params.channels);
+    params.output_step = output_step(params.channels);
     params.window = pool_params(op, *axes);
     return CompiledNode{[simd, params](const Call& call) {
                           kernels::pool_last(*simd, params, call.in<float>(0), call.out<float>(0),

@@ -203,6 +203,26 @@ class Pass {
     return true;
   }
 
+  bool turn(const Node& node, graph::BatchNorm op) {
+    if (!has_turned(node.inputs[0])) return false;
+    for (std::size_t i = 1; i < node.inputs.size(); ++i) {
+      if (!fact(node.inputs[i]).value) return false;
+    }
+    std::vector<ValueId> inputs = node.inputs;
+    inputs[0] = turned(inputs[0]);
+    op.layout = Layout::kChannelsLast;
+    append_turned(node, std::move(inputs), std::move(op));
+    return true;
+  }
+
+  // With the power that every trained model has.
+  bool turn(const Node& node, graph::Lrn op) {
+    if (!has_turned(node.inputs[0]) || op.beta != 0.75f) return false;
+    op.layout = Layout::kChannelsLast;
+    append_turned(node, {turned(node.inputs[0])}, op);
+    return true;
+  }
+
   bool turn(const Node& node, graph::Concat op) {
     const std::size_t rank = shape(node.outputs[0]).rank();
     if (!std::any_of(node.inputs.begin(), node.inputs.end(),

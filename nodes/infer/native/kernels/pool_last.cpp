@@ -51,26 +51,27 @@ void pool_last(const SimdKernels& simd, const PoolLastParams& params, const floa
   auto* scale = reinterpret_cast<float*>(scratch + rows_bytes(p));
   PoolRow row;
   row.rows = rows;
-  row.step = row.output_step = row.channels = params.channels;
+  row.channels = params.channels;
+  row.step = params.input_step, row.output_step = params.output_step;
   row.width = p.width, row.out_width = p.out_width;
   row.kernel_h = p.kernel_h, row.kernel_w = p.kernel_w;
   row.stride_w = p.stride_w, row.dilation_w = p.dilation_w, row.pad_left = p.pad_left;
   row.scale = params.kind == PoolKind::kAverage ? scale : nullptr;
   row.output = output;
   for (std::int64_t n = 0; n < params.batch; ++n) {
-    const float* image = input + n * p.height * p.width * params.channels;
+    const float* image = input + n * p.height * p.width * params.input_step;
     for (std::int64_t y = 0; y < p.out_height; ++y) {
       for (std::int64_t ky = 0; ky < p.kernel_h; ++ky) {
         const std::int64_t from = y * p.stride_h - p.pad_top + ky * p.dilation_h;
         rows[ky] = from < 0 || from >= p.height ? nullptr
-                                                : image + from * p.width * params.channels;
+                                                : image + from * p.width * params.input_step;
       }
       for (std::int64_t x = 0; row.scale != nullptr && x < p.out_width; ++x) {
         const std::int64_t count = vertical.counted(y, p) * horizontal.counted(x, p);
         scale[x] = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
       }
       simd.pool(row);
-      row.output += p.out_width * params.channels;
+      row.output += p.out_width * params.output_step;
     }
   }
 }

@@ -15,6 +15,7 @@ enum class PoolKind : std::uint8_t { kMax, kAverage };
 struct PoolLastParams {
   PoolKind kind = PoolKind::kMax;
   std::int64_t batch = 1, channels = 0;
+  std::int64_t input_step = 0, output_step = 0;  // floats from a pixel to the next
   PoolParams window;  // its `planes` is not used
 };
 

@@ -78,6 +78,27 @@ struct WinogradOutput {
   TileOutput to;
 };
 
+// y = activation(scale * x + shift), one pair a channel.
+struct ScaledPixels {
+  std::int64_t count = 0, channels = 0;
+  const float* input = nullptr;
+  std::int64_t input_step = 0;
+  const float* scale = nullptr;  // [channels], as is shift
+  const float* shift = nullptr;
+  float* output = nullptr;  // [count, channels]; may be the input, given equal steps
+  Activation activation;
+};
+
+// y = x / (bias + factor * sum of squares over the channels around) ^ 0.75
+struct LrnPixels {
+  std::int64_t count = 0, channels = 0;
+  std::int64_t before = 0, after = 0;  // channels around each
+  float factor = 0.0f, bias = 1.0f;
+  const float* input = nullptr;  // [count, channels], as is the output
+  float* output = nullptr;       // not the input
+  float* squares = nullptr;      // scratch, [before + channels + after + lanes]
+};
+
 inline constexpr int kMaxVectors = 4;
 
 // What the operands of products are rounded to; they are added up in fp32 always.
@@ -101,6 +122,8 @@ struct SimdKernels {
   void (*winograd_output)(const WinogradOutput& tile);
   // Adds `count` pixels of `channels` floats to `sums`, [channels].
   void (*add_pixels)(std::int64_t count, std::int64_t channels, const float* input, float* sums);
+  void (*scale)(const ScaledPixels& pixels);
+  void (*lrn)(const LrnPixels& pixels);
   // x = activation(x)
   void (*activate)(const Activation& activation, std::int64_t count, float* x);
   // From planes, [channels, plane], to pixels, [count, channels]; the first `count` of each.

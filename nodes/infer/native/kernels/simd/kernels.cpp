@@ -14,6 +14,8 @@ constexpr SimdKernels make_kernels() {
   kernels.winograd_input = winograd_input;
   kernels.winograd_output = winograd_output;
   kernels.add_pixels = add_pixels;
+  kernels.scale = scale;
+  kernels.lrn = lrn;
   kernels.activate = activate;
   kernels.interleave = interleave;
   return kernels;

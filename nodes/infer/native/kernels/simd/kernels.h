@@ -24,6 +24,8 @@ void pool(const PoolRow& row);
 void winograd_input(const WinogradInput& patch);
 void winograd_output(const WinogradOutput& tile);
 void add_pixels(std::int64_t count, std::int64_t channels, const float* input, float* sums);
+void scale(const ScaledPixels& pixels);
+void lrn(const LrnPixels& pixels);
 void activate(const Activation& activation, std::int64_t count, float* x);
 void interleave(std::int64_t count, std::int64_t channels, const float* planes, std::int64_t plane,
                 float* pixels);

@@ -42,6 +42,7 @@ SLUICE_INLINE Vec fnma(Vec a, Vec b, Vec c) { return _mm512_fnmadd_ps(a, b, c); 
 SLUICE_INLINE Vec min(Vec a, Vec b) { return _mm512_min_ps(a, b); }
 SLUICE_INLINE Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
 SLUICE_INLINE Vec absolute(Vec x) { return _mm512_abs_ps(x); }
+SLUICE_INLINE Vec sqrt(Vec x) { return _mm512_sqrt_ps(x); }
 SLUICE_INLINE Vec round(Vec x) {
   return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
@@ -78,6 +79,7 @@ SLUICE_INLINE Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 SLUICE_INLINE Vec fnma(Vec a, Vec b, Vec c) { return _mm256_fnmadd_ps(a, b, c); }
 SLUICE_INLINE Vec min(Vec a, Vec b) { return _mm256_min_ps(a, b); }
 SLUICE_INLINE Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
+SLUICE_INLINE Vec sqrt(Vec x) { return _mm256_sqrt_ps(x); }
 SLUICE_INLINE Vec absolute(Vec x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
 SLUICE_INLINE Vec round(Vec x) {
   return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
