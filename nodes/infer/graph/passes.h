@@ -21,7 +21,7 @@ void remove_identities(Graph& graph);
 void remove_dead(Graph& graph);
 
 // Finds operations that were written out: Gelu by erf, LayerNormalization, x * sigmoid(x), and
-// hard-swish as x * HardSigmoid(x) or as Add, Clip, Mul, Div.
+// hard-swish as x * HardSigmoid(x) or as Add, Clip, Mul, Div. Writes x * s + x as x * (s + 1).
 void fuse_patterns(Graph& graph);
 
 // Folds BatchNormalization and arithmetic with one constant a channel into the weights and the bias

@@ -16,6 +16,8 @@ using graph::ValueId;
 // An image with so few channels is read as it is by the convolution that turns it.
 constexpr std::int64_t kFewChannels = 4;
 
+constexpr std::size_t kNoNode = static_cast<std::size_t>(-1);
+
 std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
 
 bool is_image(const Shape& shape) { return shape.rank() == 3 || shape.rank() == 4; }
@@ -23,11 +25,12 @@ bool is_image(const Shape& shape) { return shape.rank() == 3 || shape.rank() == 
 class Pass {
  public:
   Pass(const graph::Graph& from, std::span<const PackedWeights> weights, std::vector<Fact> facts)
-      : from_(from), weights_(weights) {
+      : from_(from), weights_(weights), uses_(from) {
     laid_.graph = from;
     laid_.graph.nodes.clear();
     laid_.facts = std::move(facts);
     turned_.assign(from.values.size(), kNoValue);
+    norm_.assign(from.values.size(), kNoNode);
     is_planar_.assign(from.values.size(), 1);
   }
 
@@ -51,7 +54,9 @@ class Pass {
  private:
   const Fact& fact(ValueId id) const { return laid_.facts[at(id)]; }
   const Shape& shape(ValueId id) const { return fact(id).shape; }
-  bool has_turned(ValueId id) const { return id != kNoValue && turned_[at(id)] != kNoValue; }
+  bool has_turned(ValueId id) const {
+    return id != kNoValue && at(id) < turned_.size() && turned_[at(id)] != kNoValue;
+  }
 
   // Nodes whose results are known are not run, whatever they are.
   bool is_needed(const Node& node) const {
@@ -105,7 +110,8 @@ class Pass {
       }
     }
     const bool is_known = result.value.has_value();
-    const ValueId to = add_value(from_.values[at(id)].name, std::move(result));
+    const ValueId to = add_value(laid_.graph.values[at(id)].name, std::move(result));
+    if (at(id) >= turned_.size()) return to;
     if (!is_known) append({graph::Transpose{order}, {id}, {to}, origin("reorder")});
     return turned_[at(id)] = to;
   }
@@ -169,27 +175,36 @@ class Pass {
 
   bool turn(const Node& node, const graph::Unary& op) {
     if (!has_turned(node.inputs[0])) return false;
+    if (graph::BatchNorm* norm = norm_behind(node.inputs[0]);
+        norm != nullptr && op.kind == graph::UnaryKind::kRelu) {
+      norm->activation = op;
+      stand_in(node.outputs[0], node.inputs[0]);
+      return true;
+    }
     append_turned(node, {turned(node.inputs[0])}, op);
     return true;
   }
 
   bool turn(const Node& node, const graph::Binary& op) {
-    const Shape& out = shape(node.outputs[0]);
+    const Shape out = shape(node.outputs[0]);
     const auto fills = [&](ValueId id) { return has_turned(id) && shape(id) == out; };
     if (!is_image(out) || !std::any_of(node.inputs.begin(), node.inputs.end(), fills)) return false;
-    std::vector<ValueId> inputs;
     for (ValueId id : node.inputs) {
-      if (shape(id).elements() == 1 && shape(id).rank() <= out.rank()) {
-        planar(id);
-        inputs.push_back(id);
-      } else if (shape(id).rank() == out.rank()) {
-        inputs.push_back(id);
-      } else {
+      const bool spreads = shape(id).elements() == 1 || fact(id).value.has_value();
+      if (shape(id).rank() != out.rank() && !(spreads && shape(id).rank() < out.rank())) {
         return false;
       }
     }
-    for (ValueId& id : inputs) {
-      if (shape(id).elements() > 1) id = turned(id);
+    if (fold_into_norm(node, op.kind)) return true;
+    std::vector<ValueId> inputs;
+    for (ValueId id : node.inputs) {
+      if (shape(id).elements() == 1) {
+        planar(id);
+        inputs.push_back(id);
+      } else {
+        inputs.push_back(shape(id).rank() == out.rank() ? turned(id)
+                                                        : turned_constant(id, out.rank()));
+      }
     }
     append_turned(node, std::move(inputs), op);
     return true;
@@ -212,7 +227,65 @@ class Pass {
     inputs[0] = turned(inputs[0]);
     op.layout = Layout::kChannelsLast;
     append_turned(node, std::move(inputs), std::move(op));
+    norm_[at(node.outputs[0])] = laid_.graph.nodes.size() - 1;
     return true;
+  }
+
+  // The BatchNormalization that computes the value, when nobody else sees it and it is not followed
+  // by an activation yet.
+  graph::BatchNorm* norm_behind(ValueId id) {
+    if (norm_[at(id)] == kNoNode || !uses_.is_private(id)) return nullptr;
+    auto& norm = std::get<graph::BatchNorm>(laid_.graph.nodes[norm_[at(id)]].operation);
+    return norm.activation ? nullptr : &norm;
+  }
+
+  // From now on `id` is what `computed` is.
+  void stand_in(ValueId id, ValueId computed) {
+    turned_[at(id)] = turned_[at(computed)];
+    norm_[at(id)] = norm_[at(computed)];
+    is_planar_[at(id)] = 0;
+  }
+
+  // A factor or a term of each channel after a BatchNormalization is its own.
+  bool fold_into_norm(const Node& node, graph::BinaryKind kind) {
+    const bool is_mul = kind == graph::BinaryKind::kMul;
+    if (!is_mul && kind != graph::BinaryKind::kAdd) return false;
+    for (std::size_t k = 0; k < 2; ++k) {
+      const ValueId x = node.inputs[k], other = node.inputs[1 - k];
+      if (norm_behind(x) == nullptr || !fact(other).value || fact(x).dtype != DType::kF32) continue;
+      const Shape image = shape(node.outputs[0]);
+      const std::size_t missing = image.rank() - shape(other).rank();
+      const bool is_channels = missing <= 1 && shape(other).elements() == image[1] &&
+                               shape(other)[1 - missing] == image[1] && shape(x) == image;
+      if (!is_channels) continue;
+      Node& norm = laid_.graph.nodes[norm_[at(x)]];
+      const float* values = fact(other).value->data<float>();
+      for (const std::size_t operand : {1, 2}) {
+        if (operand == 1 && !is_mul) continue;
+        const Tensor& old = *fact(norm.inputs[operand]).value;
+        Fact known{old.shape(), DType::kF32, std::nullopt};
+        Result<Tensor> changed = Tensor::allocate(known.dtype, known.shape);
+        if (!changed) return false;
+        for (std::int64_t c = 0; c < image[1]; ++c) {
+          const float was = old.data<float>()[c];
+          changed->data<float>()[c] = is_mul ? was * values[c] : was + values[c];
+        }
+        known.value = std::move(*changed);
+        norm.inputs[operand] = add_value("folded", std::move(known));
+      }
+      stand_in(node.outputs[0], x);
+      return true;
+    }
+    return false;
+  }
+
+  // A known value of fewer axes, as one of `rank` axes with its channels innermost.
+  ValueId turned_constant(ValueId id, std::size_t rank) {
+    Shape full;
+    for (std::size_t i = shape(id).rank(); i < rank; ++i) full.push_back(1);
+    for (std::int64_t extent : shape(id)) full.push_back(extent);
+    return turned(add_value(from_.values[at(id)].name,
+                            {full, fact(id).dtype, fact(id).value->reshaped(full)}));
   }
 
   // With the power that every trained model has.
@@ -350,9 +423,11 @@ class Pass {
 
   const graph::Graph& from_;
   std::span<const PackedWeights> weights_;
+  const graph::Uses uses_;  // of from_
   LaidGraph laid_;
   std::vector<ValueId> turned_;   // by value of from_: its turned version, if there is one
   std::vector<char> is_planar_;   // by value of from_: it is there as ONNX has it
+  std::vector<std::size_t> norm_;  // by value of from_: the node of laid_ that scales pixels to it
   std::size_t source_ = 0;        // the node at hand
 };
 

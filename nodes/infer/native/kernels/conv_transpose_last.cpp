@@ -15,7 +15,9 @@ ConvTransposeLast::ConvTransposeLast(const SimdKernels& simd, const ConvTranspos
                                      const Activation& activation)
     : simd_(&simd), params_(params) {
   assert(covers(params));
-  epilogue_.activation = activation;
+  // In a panel that is mostly padding the activation would be computed for the padding too.
+  const bool is_narrow = params.kernel_w * params.out_channels * 2 <= simd.lanes;
+  (is_narrow ? row_activation_ : epilogue_.activation) = activation;
   const std::int64_t outputs = params.out_channels, width = params.kernel_w;
   std::vector<float> spread(static_cast<std::size_t>(width * outputs), 0.0f);
   for (std::size_t i = 0; bias != nullptr && i < spread.size(); ++i) {
@@ -51,6 +53,7 @@ void ConvTransposeLast::run(std::int64_t batch, std::int64_t height, std::int64_
           simd_->product(tile);
         }
       }
+      simd_->activate(row_activation_, width * tile.to.output_step, output);
       output += width * tile.to.output_step;
     }
   }

@@ -31,6 +31,7 @@ class ConvTransposeLast {
   const SimdKernels* simd_;
   ConvTransposeParams params_;
   Epilogue epilogue_;
+  Activation row_activation_;  // applied to whole rows; then the epilogue has none
   std::vector<Panels> rows_;  // one a row of the kernel, [in_channels] x [kernel_w * out_channels]
 };
 

@@ -261,7 +261,8 @@ TEST_P(ConvLastTest, TransposesWithoutOverlapAsDefined) {
     const auto input = random_floats({batch, height, width, p.in_channels}, i);
     const auto weights = random_floats({p.in_channels, p.out_channels, p.kernel_h, p.kernel_w}, i + 1);
     const auto bias = random_floats(p.out_channels, i + 2);
-    const ConvTransposeLast conv(*simd_, p, weights.data(), bias.data(), {});
+    const Activation activation = test::random_activation(engine);
+    const ConvTransposeLast conv(*simd_, p, weights.data(), bias.data(), activation);
     std::vector<float> output(static_cast<std::size_t>(
         batch * height * p.kernel_h * width * p.kernel_w * p.out_channels));
 
@@ -279,7 +280,7 @@ TEST_P(ConvLastTest, TransposesWithoutOverlapAsDefined) {
                weights[static_cast<std::size_t>(
                    (k * p.out_channels + m) * p.kernel_h * p.kernel_w + tap)];
       }
-      expected.push_back(sum);
+      expected.push_back(test::activate(activation, sum));
     }
     EXPECT_TRUE(near(output, expected)) << "case " << i;
   }
