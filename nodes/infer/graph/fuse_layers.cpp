@@ -313,7 +313,8 @@ void fuse_residuals(Graph& graph) {
     if (layer == nullptr) continue;
     const ValueId sum = layer->outputs[0];
     const ValueId other = match.other(&add, BinaryKind::kAdd, sum);
-    if (other == sum || other == kNoValue) continue;
+    // A constant is no image, and is as well added by an Add.
+    if (other == sum || other == kNoValue || graph.constant_of(other) != nullptr) continue;
     // The convolution moves to the Add's place, where the other operand is there.
     Node fused = *layer;
     fused.inputs.resize(4, kNoValue);

@@ -22,6 +22,7 @@ Panels::Panels(const SimdKernels& simd, Precision precision, std::int64_t depth,
     panel.first_column = vector * lanes;
     panel.vectors = static_cast<int>(next - vector);
     panel.columns = static_cast<int>(std::min(next * lanes, columns) - panel.first_column);
+    panel.ends_in_half = panel.columns <= (panel.vectors - 1) * lanes + lanes / 2;
     panel.offset = vector * lanes * words;
     panels_.push_back(panel);
     vector = next;
@@ -30,12 +31,16 @@ Panels::Panels(const SimdKernels& simd, Precision precision, std::int64_t depth,
   bias_ = AlignedFloats(vectors * lanes);
 }
 
+std::int64_t Panels::width(const Panel& panel) const {
+  return panel.vectors * simd_->lanes - (panel.ends_in_half ? simd_->lanes / 2 : 0);
+}
+
 void Panels::set(std::int64_t k, std::int64_t column, float weight) {
   const auto after = std::upper_bound(
       panels_.begin(), panels_.end(), column,
       [](std::int64_t value, const Panel& panel) { return value < panel.first_column; });
   const Panel& panel = *(after - 1);
-  const std::int64_t width = static_cast<std::int64_t>(panel.vectors) * simd_->lanes;
+  const std::int64_t width = this->width(panel);
   const std::int64_t at = column - panel.first_column;
   if (precision_ == Precision::kFp32) {
     weights_.data()[panel.offset + k * width + at] = weight;
@@ -63,6 +68,7 @@ std::int64_t Panels::panel_bytes() const {
 void Panels::apply(const Panel& panel, ProductTile& tile) const {
   tile.weights = weights_.data() + panel.offset;
   tile.vectors = panel.vectors;
+  tile.ends_in_half = panel.ends_in_half;
   tile.columns = panel.columns;
   tile.to.bias = bias_.data() + panel.first_column;
 }

@@ -9,14 +9,16 @@
 namespace sluice::kernels {
 
 // The right-hand side of a product, laid out for SimdKernels::product: panels of one to kMaxVectors
-// vectors of columns, each [depth][vectors * lanes] (of pairs in bf16), missing columns being zeros. Owns: the weights
-// and the bias. Threads: immutable once filled, thread-safe.
+// vectors of columns, each [depth][lanes of its vectors] (of pairs in bf16), missing columns being
+// zeros. A few columns too many for whole vectors take half a one. Owns: the weights and the bias.
+// Threads: immutable once filled, thread-safe.
 class Panels {
  public:
   struct Panel {
     std::int64_t first_column = 0;
     int columns = 0;
     int vectors = 1;
+    bool ends_in_half = false;  // the last vector has half the lanes
     std::int64_t offset = 0;  // floats from the first panel's weights
   };
 
@@ -44,6 +46,8 @@ class Panels {
   std::int64_t panel_bytes() const;
 
  private:
+  std::int64_t width(const Panel& panel) const;
+
   const SimdKernels* simd_ = nullptr;
   Precision precision_ = Precision::kFp32;
   std::int64_t depth_ = 0, columns_ = 0;

@@ -30,10 +30,11 @@ struct ProductTile {
   std::int64_t segment_count = 1;
   std::int64_t run = 0;            // floats of a segment
   std::int64_t step = 0;
-  const float* weights = nullptr;  // [segment_count * run][vectors * lanes]
+  const float* weights = nullptr;  // [segment_count * run][lanes of the vectors]
   int rows = 1;                    // 1..max_rows[vectors]
   int vectors = 1;                 // 1..kMaxVectors
-  int columns = 1;                 // in ((vectors - 1) * lanes, vectors * lanes]
+  bool ends_in_half = false;       // the last vector has half the lanes
+  int columns = 1;                 // more than the vectors before the last have, no more than all
   TileOutput to;
 };
 

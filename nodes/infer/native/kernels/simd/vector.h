@@ -56,7 +56,14 @@ SLUICE_INLINE Vec scaled(Vec x, Vec n) { return _mm512_scalef_ps(x, n); }
 SLUICE_INLINE Vec if_less(Vec a, Vec b, Vec x, Vec y) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
 }
-SLUICE_INLINE float sum(Vec x) { return _mm512_reduce_add_ps(x); }
+
+// Half as many lanes.
+using Half = __m256;
+SLUICE_INLINE Half half_all(float x) { return _mm256_set1_ps(x); }
+SLUICE_INLINE Half half_load(const float* from) { return _mm256_loadu_ps(from); }
+SLUICE_INLINE Half fma(Half a, Half b, Half c) { return _mm256_fmadd_ps(a, b, c); }
+// The upper lanes are anything.
+SLUICE_INLINE Vec widened(Half x) { return _mm512_castps256_ps512(x); }
 #else
 inline constexpr int kLanes = 8;
 using Vec = __m256;
@@ -100,11 +107,12 @@ SLUICE_INLINE Vec scaled(Vec x, Vec n) {
 SLUICE_INLINE Vec if_less(Vec a, Vec b, Vec x, Vec y) {
   return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
-SLUICE_INLINE float sum(Vec x) {
-  const __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-  const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
-  return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
-}
+
+using Half = __m128;
+SLUICE_INLINE Half half_all(float x) { return _mm_set1_ps(x); }
+SLUICE_INLINE Half half_load(const float* from) { return _mm_loadu_ps(from); }
+SLUICE_INLINE Half fma(Half a, Half b, Half c) { return _mm_fmadd_ps(a, b, c); }
+SLUICE_INLINE Vec widened(Half x) { return _mm256_castps128_ps256(x); }
 #endif
 
 // The lanes that a row of `count` floats fills of its vector number `index`: all, some or none.
