@@ -113,6 +113,7 @@ struct Conv {
   std::optional<Unary> after;  // only with a residual
   Layout layout = Layout::kPlanar;        // of the result and the residual
   Layout input_layout = Layout::kPlanar;  // of x
+  bool adds_depthwise = false;            // the residual is the depthwise result it starts from
 };
 
 // x [N,C,...], weights [C,M/group,...], bias? [M]

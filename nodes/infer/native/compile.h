@@ -89,7 +89,9 @@ struct NodeToCompile {
   graph::Operands operands;
   std::span<const graph::Fact> outputs;
   const PackedWeights* weights = nullptr;  // null: packed at every call
-  const PackedWeights* first = nullptr;    // of the 1x1 convolution that comes before this one
+  // Of the 1x1 convolution that comes before this one, and of the depthwise one before that.
+  const PackedWeights* first = nullptr;
+  const PackedWeights* depthwise = nullptr;
   // Of channels-last images, the floats from a pixel to the next, one an operand and one an output;
   // 0, or none at all: as many as there are channels.
   std::span<const std::int64_t> input_steps = {}, output_steps = {};

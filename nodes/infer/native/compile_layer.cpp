@@ -134,19 +134,43 @@ struct Layer {
     return image;
   }
 
-  // Two 1x1 convolutions; what the node reads is the input of the first.
-  CompiledNode conv_last_pair() const {
+  // Two 1x1 convolutions and perhaps a depthwise one; what the node reads is the input of the first of
+  // them.
+  Result<CompiledNode> conv_last_pair(const graph::Conv& op) const {
     const auto& first = what.first->conv_last;
     const auto& second = what.weights->conv_last;
-    kernels::ConvLastCall image = stepped_image(first->params().in_channels,
-                                                second->params().out_channels);
-    image.batch = image.height = image.out_height = 1;
-    image.width = image.out_width = product(out(), 0, out().rank() - 1);
-    return over_images(std::make_shared<const kernels::ConvLastPair>(first, second), image);
+    kernels::ConvLastCall image =
+        stepped_image(first->params().in_channels, second->params().out_channels);
+    if (what.depthwise == nullptr) {
+      image.batch = image.height = image.out_height = 1;
+      image.width = image.out_width = product(out(), 0, out().rank() - 1);
+      return over_images(std::make_shared<const kernels::ConvLastPair>(first, second), image);
+    }
+    const auto& depthwise = what.depthwise->conv_last;
+    // The window is the depthwise one's, and so must be the weights that it is resolved with.
+    const kernels::ConvParams& p = depthwise->params();
+    Fact planar = *what.operands[0], weights = *what.operands[1];
+    const std::size_t rank = planar.shape.rank();
+    planar.shape = permuted(planar.shape, to_planar(rank));
+    weights.shape = rank == 3 ? Shape{p.out_channels, 1, p.kernel_w}
+                              : Shape{p.out_channels, 1, p.kernel_h, p.kernel_w};
+    const Fact* operands[] = {&planar, &weights};
+    graph::Conv window = op;
+    window.group = p.groups;
+    const auto axes = resolve(window, operands);
+    if (!axes) return axes.status();
+    const auto [h, w] = as_2d(*axes);
+    image.batch = x()[0];
+    image.height = h.in, image.width = w.in;
+    image.pad_top = h.pad_begin, image.pad_left = w.pad_begin;
+    image.out_height = h.out, image.out_width = w.out;
+    auto pair = std::make_shared<kernels::ConvLastPair>(first, second, depthwise);
+    if (op.adds_depthwise) pair->set_residual(kernels::ConvLastPair::Residual::kDepthwise);
+    return over_images(std::shared_ptr<const kernels::ConvLastPair>(std::move(pair)), image);
   }
 
   Result<CompiledNode> conv_last(const graph::Conv& op) const {
-    if (what.first != nullptr) return conv_last_pair();
+    if (what.first != nullptr) return conv_last_pair(op);
     const bool reads_planar = op.input_layout == graph::Layout::kPlanar;
     const auto axes = reads_planar ? resolve(op, what.operands) : axes_of_turned(op);
     if (!axes) return axes.status();

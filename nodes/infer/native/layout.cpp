@@ -48,6 +48,7 @@ class Pass {
     }
     for (ValueId id : from_.outputs) planar(id);
     join_pointwise_pairs();
+    join_depthwise();
     return std::move(laid_);
   }
 
@@ -390,6 +391,7 @@ class Pass {
     const graph::Uses uses(laid_.graph);
     std::vector<Node>& nodes = laid_.graph.nodes;
     laid_.first_from.assign(nodes.size(), LaidGraph::kNoWeights);
+    laid_.depthwise_from = laid_.first_from;
     std::vector<char> dead(nodes.size(), 0);
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const std::int32_t producer =
@@ -406,13 +408,55 @@ class Pass {
       laid_.first_from[i] = laid_.weights_from[first];
       dead[first] = 1;
     }
+    remove(dead);
+  }
+
+  void remove(const std::vector<char>& dead) {
     graph::remove_nodes(laid_.graph, dead);
-    for (std::size_t i = dead.size(); i-- > 0;) {
-      if (!dead[i]) continue;
-      const auto at_node = static_cast<std::ptrdiff_t>(i);
-      laid_.weights_from.erase(laid_.weights_from.begin() + at_node);
-      laid_.first_from.erase(laid_.first_from.begin() + at_node);
+    for (std::vector<std::size_t>* by_node :
+         {&laid_.weights_from, &laid_.first_from, &laid_.depthwise_from}) {
+      std::size_t kept = 0;
+      for (std::size_t i = 0; i < dead.size(); ++i) {
+        if (!dead[i]) (*by_node)[kept++] = (*by_node)[i];
+      }
+      by_node->resize(kept);
     }
+  }
+
+  bool is_depthwise(std::size_t node) const {
+    const auto* op = std::get_if<graph::Conv>(&laid_.graph.nodes[node].operation);
+    if (op == nullptr || op->layout != Layout::kChannelsLast) return false;
+    const kernels::ConvParams& p = weights_[laid_.weights_from[node]].conv_last->params();
+    return p.groups > 1 && p.groups == p.in_channels && p.groups == p.out_channels &&
+           laid_.graph.nodes[node].inputs.size() <= 3;
+  }
+
+  // A pair takes in the depthwise convolution that only it reads: as its input, and perhaps as its
+  // residual, which it then says by having none.
+  void join_depthwise() {
+    const graph::Uses uses(laid_.graph);
+    std::vector<Node>& nodes = laid_.graph.nodes;
+    std::vector<char> dead(nodes.size(), 0);
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (laid_.first_from[i] == LaidGraph::kNoWeights) continue;
+      const ValueId x = nodes[i].inputs[0];
+      const std::int32_t producer = uses.producer(x);
+      if (producer == graph::Uses::kNobody || uses.is_output(x)) continue;
+      const auto depthwise = static_cast<std::size_t>(producer);
+      const auto consumers = uses.consumers(x);
+      const bool is_own = std::all_of(consumers.begin(), consumers.end(), [&](std::int32_t node) {
+        return static_cast<std::size_t>(node) == i;
+      });
+      if (!is_own || !is_depthwise(depthwise)) continue;
+      auto& op = std::get<graph::Conv>(nodes[i].operation);
+      op.adds_depthwise = graph::Graph::operand(nodes[i], 3) == x;
+      if (op.adds_depthwise) nodes[i].inputs[3] = kNoValue;
+      op.window = std::get<graph::Conv>(nodes[depthwise].operation).window;
+      nodes[i].inputs[0] = nodes[depthwise].inputs[0];
+      laid_.depthwise_from[i] = laid_.weights_from[depthwise];
+      dead[depthwise] = 1;
+    }
+    remove(dead);
   }
 
   std::vector<const Fact*> operands_of(const Node& node) const {

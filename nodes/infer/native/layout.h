@@ -17,15 +17,17 @@ struct LaidGraph {
   graph::Graph graph;
   std::vector<graph::Fact> facts;         // one a value
   std::vector<std::size_t> weights_from;  // one a node: the node it was, kNoWeights for a new one
-  // One a node: the 1x1 convolution before it that it computes along with its own; else kNoWeights.
-  std::vector<std::size_t> first_from;
+  // One a node: the 1x1 convolution before it that it computes along with its own, and the depthwise
+  // one before that; else kNoWeights.
+  std::vector<std::size_t> first_from, depthwise_from;
 };
 
 // Turns the convolutions that have weights for it to channels-last images, and what is between
 // them along with them: elementwise operations, pools, means over an image, concatenations. Values
 // change their order, by a Transpose, only where one that was turned meets one that was not; the
 // inputs and outputs of the graph stay as they are. Pairs of 1x1 convolutions of which nobody else
-// sees what is between them become one node. `weights`: one a node; `facts`: one a value.
+// sees what is between them become one node, with the depthwise one before them if nobody else sees
+// its result either. `weights`: one a node; `facts`: one a value.
 LaidGraph lay_out_images(const graph::Graph& graph, std::span<const PackedWeights> weights,
                          std::vector<graph::Fact> facts);
 

@@ -27,6 +27,7 @@ class Planner {
       : graph_(std::move(laid.graph)),
         weights_from_(std::move(laid.weights_from)),
         first_from_(std::move(laid.first_from)),
+        depthwise_from_(std::move(laid.depthwise_from)),
         weights_(weights),
         facts_(std::move(laid.facts)),
         storage_(graph_.values.size()) {}
@@ -317,15 +318,17 @@ class Planner {
     const std::vector<const Fact*> operands = operands_of(node);
     const std::vector<Fact> outputs = outputs_of(node);
     const PackedWeights none;
-    const std::size_t from = weights_from_[index];
-    const PackedWeights& weights = from == LaidGraph::kNoWeights ? none : weights_[from];
-    const bool is_pair = first_from_[index] != LaidGraph::kNoWeights;
+    const auto weights_of = [&](std::size_t from) {
+      return from == LaidGraph::kNoWeights ? nullptr : &weights_[from];
+    };
+    const PackedWeights* weights = weights_of(weights_from_[index]);
     std::vector<std::int64_t> input_steps, output_steps;
     for (ValueId id : node.inputs) input_steps.push_back(step_of(id));
     for (ValueId id : node.outputs) output_steps.push_back(step_of(id));
     Result<CompiledNode> compiled =
-        compile({node, operands, outputs, &weights,
-                 is_pair ? &weights_[first_from_[index]] : nullptr, input_steps, output_steps});
+        compile({node, operands, outputs, weights == nullptr ? &none : weights,
+                 weights_of(first_from_[index]), weights_of(depthwise_from_[index]), input_steps,
+                 output_steps});
     if (!compiled) return compiled.status();
     Step step{std::move(compiled->run),
               plan_.operands.size(),
@@ -431,7 +434,7 @@ class Planner {
   }
 
   const graph::Graph graph_;
-  const std::vector<std::size_t> weights_from_, first_from_;  // by node
+  const std::vector<std::size_t> weights_from_, first_from_, depthwise_from_;  // by node
   const std::span<const PackedWeights> weights_;
   const std::vector<Fact> facts_;
   Storage storage_;

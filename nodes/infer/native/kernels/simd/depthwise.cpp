@@ -68,15 +68,16 @@ SLUICE_TARGET void inner(const DepthwiseRow& row, const Channels& channels, std:
   finish<kPixels, 1>(output_at(row, channels, x), channels.mask, sums);
 }
 
-// Some pixels, all of their channels: a row is walked once, from its first byte to its last.
+// Pixels begin..end, so many at once, all of their channels.
 using Pixels = void (*)(const DepthwiseRow&, const Channels&, std::int64_t);
 
-SLUICE_TARGET void over_channels(const DepthwiseRow& row, Pixels pixels, std::int64_t x) {
+SLUICE_TARGET void over_channels(const DepthwiseRow& row, Pixels pixels, std::int64_t begin,
+                                 std::int64_t end, std::int64_t at_once) {
   Channels channels;
   channels.padded = (row.channels + kLanes - 1) / kLanes * kLanes;
   for (; channels.first < row.channels; channels.first += kLanes) {
     channels.mask = row_lanes(row.channels - channels.first, 0);
-    pixels(row, channels, x);
+    for (std::int64_t x = begin; x < end; x += at_once) pixels(row, channels, x);
   }
 }
 
@@ -111,11 +112,19 @@ void depthwise(const DepthwiseRow& row) {
     first = std::min((row.pad_left + row.stride_w - 1) / row.stride_w, row.out_width);
     last = room < 0 ? first : std::clamp(room / row.stride_w + 1, first, row.out_width);
   }
-  std::int64_t x = 0;
-  for (; x < first; ++x) over_channels(row, edge, x);
-  for (; x + 8 <= last; x += 8) over_channels(row, inside.eight, x);
-  for (; x + 2 <= last; x += 2) over_channels(row, inside.two, x);
-  for (; x < row.out_width; ++x) over_channels(row, edge, x);
+  // Strips are so short that what tiles of neighbouring channels share stays in L1, and so long that
+  // tiles side by side find most of their columns there.
+  constexpr std::int64_t kStrip = 24;
+  over_channels(row, edge, 0, first, 1);
+  std::int64_t x = first;
+  for (; x + 8 <= last; x = std::min(x + kStrip, x + (last - x) / 8 * 8)) {
+    over_channels(row, inside.eight, x, std::min(x + kStrip, x + (last - x) / 8 * 8), 8);
+  }
+  if (x + 2 <= last) {
+    over_channels(row, inside.two, x, x + (last - x) / 2 * 2, 2);
+    x += (last - x) / 2 * 2;
+  }
+  over_channels(row, edge, x, row.out_width, 1);
 }
 
 }  // namespace sluice::kernels::SLUICE_SIMD
