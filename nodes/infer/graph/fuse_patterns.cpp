@@ -176,8 +176,8 @@ void fuse(Graph& graph, Finder find) {
   remove_dead(graph);
 }
 
-// x * s + x, a gate with a way around it, becomes x * (s + 1): where s is one number a channel that is
-// one pass over the image and not two.
+// x * s + x, a gate with a way around it, becomes x * (s + 1): where s is one number a channel that
+// is one pass over the image and not two.
 void gather_gates(Graph& graph) {
   const Match match(graph);
   std::optional<ValueId> one;

@@ -110,7 +110,7 @@ struct Conv {
   Window window;
   std::int64_t group = 1;
   std::optional<Unary> activation;
-  std::optional<Unary> after;  // only with a residual
+  std::optional<Unary> after;             // only with a residual
   Layout layout = Layout::kPlanar;        // of the result and the residual
   Layout input_layout = Layout::kPlanar;  // of x
   bool adds_depthwise = false;            // the residual is the depthwise result it starts from

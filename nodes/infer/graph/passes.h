@@ -28,8 +28,8 @@ void fuse_patterns(Graph& graph);
 // of the convolution before it, and an Add of a row into the MatMul before it.
 Status fold_into_weights(Graph& graph);
 
-// Lets Conv, ConvTranspose, Gemm, MatMul and what is left of BatchNormalization apply the activation
-// that follows them.
+// Lets Conv, ConvTranspose, Gemm, MatMul and what is left of BatchNormalization apply the
+// activation that follows them.
 void fuse_activations(Graph& graph);
 
 // Lets Conv add another tensor to its result, as an Add after it does, and apply the activation

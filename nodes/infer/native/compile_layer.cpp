@@ -134,8 +134,8 @@ struct Layer {
     return image;
   }
 
-  // Two 1x1 convolutions and perhaps a depthwise one; what the node reads is the input of the first of
-  // them.
+  // Two 1x1 convolutions and perhaps a depthwise one; what the node reads is the input of the first
+  // of them.
   Result<CompiledNode> conv_last_pair(const graph::Conv& op) const {
     const auto& first = what.first->conv_last;
     const auto& second = what.weights->conv_last;
@@ -398,7 +398,8 @@ struct Layer {
     for (std::int64_t c = 0; c < channels; ++c) {
       const double variance = static_cast<double>(known(4)[c]) + static_cast<double>(op.epsilon);
       const double scale = static_cast<double>(known(1)[c]) / std::sqrt(variance);
-      const double shift = static_cast<double>(known(2)[c]) - static_cast<double>(known(3)[c]) * scale;
+      const double shift =
+          static_cast<double>(known(2)[c]) - static_cast<double>(known(3)[c]) * scale;
       (*affine)[static_cast<std::size_t>(c)] = static_cast<float>(scale);
       (*affine)[static_cast<std::size_t>(channels + c)] = static_cast<float>(shift);
     }
@@ -527,8 +528,8 @@ struct Layer {
     if (!axes) return axes.status();
     const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
     kernels::PoolLastParams params;
-    params.kind = op.kind == graph::Pool::Kind::kMax ? kernels::PoolKind::kMax
-                                                     : kernels::PoolKind::kAverage;
+    params.kind =
+        op.kind == graph::Pool::Kind::kMax ? kernels::PoolKind::kMax : kernels::PoolKind::kAverage;
     params.batch = x()[0];
     params.channels = x()[x().rank() - 1];
     params.input_step = input_step(0, params.channels);
@@ -646,8 +647,8 @@ struct Layer {
       const auto end = static_cast<std::size_t>(axes->back()) + 1;
       const std::int64_t inner = product(x(), end, x().rank());
       if (inner > 1 && product(x(), begin, end) > 0) {
-        return CompiledNode{[simd, outer = product(x(), 0, begin), middle = product(x(), begin, end),
-                             inner](const Call& call) {
+        return CompiledNode{[simd, outer = product(x(), 0, begin),
+                             middle = product(x(), begin, end), inner](const Call& call) {
                               kernels::mean_last(*simd, outer, middle, inner, call.in<float>(0),
                                                  call.out<float>(0), call.scratch);
                               return Status::ok();
@@ -786,9 +787,9 @@ std::shared_ptr<const kernels::ConvLast> pack_matmul(
       }
     }
   }
-  return std::make_shared<const kernels::ConvLast>(simd, precision, params,
-                                                   turned.empty() ? b.data : turned.data(), bias,
-                                                   kernels::Epilogue{activation_of(activation), {}});
+  return std::make_shared<const kernels::ConvLast>(
+      simd, precision, params, turned.empty() ? b.data : turned.data(), bias,
+      kernels::Epilogue{activation_of(activation), {}});
 }
 
 }  // namespace

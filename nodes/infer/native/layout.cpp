@@ -38,8 +38,8 @@ class Pass {
     for (std::size_t i = 0; i < from_.nodes.size(); ++i) {
       source_ = i;
       const Node& node = from_.nodes[i];
-      if (is_needed(node) && std::visit([&](const auto& op) { return turn(node, op); },
-                                        node.operation)) {
+      if (is_needed(node) &&
+          std::visit([&](const auto& op) { return turn(node, op); }, node.operation)) {
         continue;
       }
       Node copy = node;
@@ -61,9 +61,8 @@ class Pass {
 
   // Nodes whose results are known are not run, whatever they are.
   bool is_needed(const Node& node) const {
-    return std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
-      return id != kNoValue && !fact(id).value.has_value();
-    });
+    return std::any_of(node.outputs.begin(), node.outputs.end(),
+                       [&](ValueId id) { return id != kNoValue && !fact(id).value.has_value(); });
   }
 
   void append(Node node, std::size_t weights_from = LaidGraph::kNoWeights) {
@@ -135,9 +134,8 @@ class Pass {
   ValueId turned_result(ValueId id) {
     const std::vector<std::int64_t> order = to_channels_last(shape(id).rank());
     is_planar_[at(id)] = 0;
-    return turned_[at(id)] = add_value(
-               from_.values[at(id)].name,
-               {permuted(shape(id), order), fact(id).dtype, std::nullopt});
+    return turned_[at(id)] = add_value(from_.values[at(id)].name,
+                                       {permuted(shape(id), order), fact(id).dtype, std::nullopt});
   }
 
   // The same node over turned values.
@@ -394,10 +392,9 @@ class Pass {
     laid_.depthwise_from = laid_.first_from;
     std::vector<char> dead(nodes.size(), 0);
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-      const std::int32_t producer =
-          nodes[i].inputs.empty() || nodes[i].inputs[0] == kNoValue
-              ? graph::Uses::kNobody
-              : uses.producer(nodes[i].inputs[0]);
+      const std::int32_t producer = nodes[i].inputs.empty() || nodes[i].inputs[0] == kNoValue
+                                        ? graph::Uses::kNobody
+                                        : uses.producer(nodes[i].inputs[0]);
       if (producer == graph::Uses::kNobody || !uses.is_private(nodes[i].inputs[0])) continue;
       const auto first = static_cast<std::size_t>(producer);
       if (pointwise(i) == nullptr || pointwise(first) == nullptr) continue;
@@ -469,10 +466,10 @@ class Pass {
   std::span<const PackedWeights> weights_;
   const graph::Uses uses_;  // of from_
   LaidGraph laid_;
-  std::vector<ValueId> turned_;   // by value of from_: its turned version, if there is one
-  std::vector<char> is_planar_;   // by value of from_: it is there as ONNX has it
+  std::vector<ValueId> turned_;    // by value of from_: its turned version, if there is one
+  std::vector<char> is_planar_;    // by value of from_: it is there as ONNX has it
   std::vector<std::size_t> norm_;  // by value of from_: the node of laid_ that scales pixels to it
-  std::size_t source_ = 0;        // the node at hand
+  std::size_t source_ = 0;         // the node at hand
 };
 
 }  // namespace

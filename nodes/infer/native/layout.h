@@ -17,8 +17,8 @@ struct LaidGraph {
   graph::Graph graph;
   std::vector<graph::Fact> facts;         // one a value
   std::vector<std::size_t> weights_from;  // one a node: the node it was, kNoWeights for a new one
-  // One a node: the 1x1 convolution before it that it computes along with its own, and the depthwise
-  // one before that; else kNoWeights.
+  // One a node: the 1x1 convolution before it that it computes along with its own, and the
+  // depthwise one before that; else kNoWeights.
   std::vector<std::size_t> first_from, depthwise_from;
 };
 

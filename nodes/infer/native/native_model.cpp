@@ -57,7 +57,7 @@ std::size_t constant_bytes(const graph::Graph& graph) {
 }  // namespace
 
 Result<std::shared_ptr<const Model>> NativeModel::make(graph::Graph graph,
-                                                        kernels::Precision precision) {
+                                                       kernels::Precision precision) {
   if (Status status = check_support(graph); !status.is_ok()) return status;
   if (Status status = graph::optimize(graph, evaluate); !status.is_ok()) return status;
   std::vector<PackedWeights> weights = pack_all(graph, precision);

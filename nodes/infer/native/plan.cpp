@@ -133,8 +133,8 @@ class Planner {
   // True when the value fills its root, which is written by a step and goes nowhere else.
   bool is_movable(ValueId id) const {
     const Storage::Location location = storage_.locate(id);
-    return !is_known(id) && !has_parts_[location.root] && location.offset == 0 && !is_fixed_[location.root] &&
-           last_[location.root] != kForever &&
+    return !is_known(id) && !has_parts_[location.root] && location.offset == 0 &&
+           !is_fixed_[location.root] && last_[location.root] != kForever &&
            bytes_of(id) == bytes_of(static_cast<ValueId>(location.root));
   }
 
@@ -205,9 +205,9 @@ class Planner {
       if (is_in_it && other != at(id) && !is_stepped_[other]) return false;
     }
     const auto producer = static_cast<std::size_t>(uses.producer(id));
-    if (!runs(producer) || !(writes_steps(graph_.nodes[producer].operation) ||
-                             std::binary_search(channel_concats_.begin(), channel_concats_.end(),
-                                                producer))) {
+    if (!runs(producer) ||
+        !(writes_steps(graph_.nodes[producer].operation) ||
+          std::binary_search(channel_concats_.begin(), channel_concats_.end(), producer))) {
       return false;
     }
     for (std::int32_t index : uses.consumers(id)) {
@@ -381,8 +381,7 @@ class Planner {
   }
 
   void add_copy(Kernel copy, ValueId from, const Place& to, const std::string& origin) {
-    plan_.steps.push_back(
-        {std::move(copy), plan_.operands.size(), 1, 1, {}, origin, "copy"});
+    plan_.steps.push_back({std::move(copy), plan_.operands.size(), 1, 1, {}, origin, "copy"});
     plan_.operands.push_back(place_of(from));
     plan_.operands.push_back(to);
   }
@@ -444,7 +443,7 @@ class Planner {
   std::vector<char> has_parts_;            // by root: values lie in it pixel by pixel
   std::vector<char> is_stepped_;           // by value: it lies so in its root
   std::vector<std::size_t> flat_concats_, channel_concats_;  // nodes, ascending
-  std::vector<Place> places_;              // by root, and by constant
+  std::vector<Place> places_;                                // by root, and by constant
   std::vector<Block> blocks_;
   Plan plan_;
 };

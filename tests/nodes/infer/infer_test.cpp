@@ -1,5 +1,5 @@
-#include "sluice/nodes/infer/native/kernels/simd.h"
 #include "sluice/core/node_harness.h"
+#include "sluice/nodes/infer/native/kernels/simd.h"
 
 #include "tests/nodes/infer/graph/onnx_writer.h"
 #include "tests/support/status_matchers.h"

@@ -40,9 +40,9 @@ struct ConvLast::Impl {
   Epilogue epilogue;
   Algorithm algorithm = Algorithm::kWindow;
   std::string name;
-  std::vector<Panels> groups;               // a product each
-  AlignedFloats depthwise_weights, bias;    // [taps][padded channels], [padded channels]
-  bool has_row_segments = false;            // the taps of a kernel row are one run
+  std::vector<Panels> groups;             // a product each
+  AlignedFloats depthwise_weights, bias;  // [taps][padded channels], [padded channels]
+  bool has_row_segments = false;          // the taps of a kernel row are one run
 
   bool is_bf16() const { return precision == Precision::kBf16; }
   // Operands are counted in words of four bytes: a float, or two bf16.
@@ -127,8 +127,8 @@ bool ConvLast::Impl::reaches_outside(const ConvLastCall& call) const {
 // The tiles step over a row as they step over pixels, so what they read must lie so: no pads, and
 // the taps of a row side by side.
 bool ConvLast::Impl::copies(const ConvLastCall& call) const {
-  const bool is_apart = has_row_segments && params.kernel_w > 1 &&
-                        call.input_step != params.in_channels;
+  const bool is_apart =
+      has_row_segments && params.kernel_w > 1 && call.input_step != params.in_channels;
   return call.input_is_planar || reaches_outside(call) || is_apart || is_bf16();
 }
 
@@ -145,9 +145,8 @@ std::int64_t ConvLast::Impl::rows_at_once(const ConvLastCall& call) const {
 
 // A row of output pixels, from `pixel` of the output on, by one panel. Moves the segments along.
 void ConvLast::Impl::run_row(const Panels& panels, const Panels::Panel& panel,
-                             const float** segments, std::int64_t step,
-                             const ConvLastCall& call, std::int64_t group,
-                             std::int64_t pixel) const {
+                             const float** segments, std::int64_t step, const ConvLastCall& call,
+                             std::int64_t group, std::int64_t pixel) const {
   const auto product = is_bf16() ? simd->product_bf16 : simd->product;
   ProductTile tile;
   tile.segments = segments;
@@ -209,13 +208,14 @@ std::int64_t ConvLast::Impl::pointwise_chunk() const {
 
 // True when the input can be taken as a matrix of pixels.
 bool ConvLast::Impl::is_pointwise(const ConvLastCall& call) const {
-  const bool is_dense = params.stride_h == 1 && params.stride_w == 1 &&
-                        call.input_step == params.in_channels;
+  const bool is_dense =
+      params.stride_h == 1 && params.stride_w == 1 && call.input_step == params.in_channels;
   return algorithm == Algorithm::kPointwise && !call.input_is_planar && !reaches_outside(call) &&
          (is_dense || !is_bf16());
 }
 
-// `count` pixels of a row of the input from its first on, dense and in the precision of the products.
+// `count` pixels of a row of the input from its first on, dense and in the precision of the
+// products.
 void ConvLast::Impl::copy_pixels(const ConvLastCall& call, std::int64_t y, std::int64_t count,
                                  float* to) const {
   const std::int64_t channels = params.in_channels;
@@ -268,9 +268,8 @@ void ConvLast::Impl::run_window(const ConvLastCall& call) const {
   for (std::int64_t first = 0; first < call.out_height; first += at_once) {
     const std::int64_t count = std::min(at_once, call.out_height - first);
     const std::int64_t top = first * params.stride_h - call.pad_top;
-    const Window window =
-        copy ? copy_rows(call, top, input_rows(count))
-             : Window{call.input, call.width * call.input_step, call.input_step};
+    const Window window = copy ? copy_rows(call, top, input_rows(count))
+                               : Window{call.input, call.width * call.input_step, call.input_step};
     for (std::int64_t g = 0; g < params.groups; ++g) {
       for (const Panels::Panel& panel : groups[static_cast<std::size_t>(g)].panels()) {
         for (std::int64_t y = 0; y < count; ++y) {
@@ -278,8 +277,7 @@ void ConvLast::Impl::run_window(const ConvLastCall& call) const {
             const std::int64_t ky = has_row_segments ? s : s / params.kernel_w;
             const std::int64_t kx = has_row_segments ? 0 : s % params.kernel_w;
             segments[s] =
-                window.pixels +
-                (y * params.stride_h + ky * params.dilation_h) * window.row_step +
+                window.pixels + (y * params.stride_h + ky * params.dilation_h) * window.row_step +
                 kx * params.dilation_w * window.step + g * (group_inputs() / values_per_word());
           }
           run_row(groups[static_cast<std::size_t>(g)], panel, segments,
@@ -307,9 +305,8 @@ void ConvLast::Impl::run_depthwise(const ConvLastCall& call) const {
   for (std::int64_t y = 0; y < call.out_height; ++y) {
     for (std::int64_t ky = 0; ky < params.kernel_h; ++ky) {
       const std::int64_t from = y * params.stride_h - call.pad_top + ky * params.dilation_h;
-      rows[ky] =
-          from < 0 || from >= call.height ? nullptr
-                                          : call.input + from * call.width * call.input_step;
+      rows[ky] = from < 0 || from >= call.height ? nullptr
+                                                 : call.input + from * call.width * call.input_step;
     }
     const std::int64_t pixel = y * call.out_width;
     row.to.output = call.output + pixel * call.output_step;
@@ -361,12 +358,11 @@ std::size_t ConvLast::scratch_bytes(const ConvLastCall& call) const {
   if (impl_->algorithm == Impl::Algorithm::kDepthwise || !impl_->copies(call)) {
     return impl_->pointer_bytes();
   }
-  const std::int64_t pixels = impl_->is_pointwise(call)
-                                  ? impl_->pointwise_chunk()
-                                  : impl_->input_rows(impl_->rows_at_once(call)) *
-                                        impl_->copied_width(call);
-  return impl_->pointer_bytes() +
-         static_cast<std::size_t>(pixels * impl_->pixel_words() * kFloat);
+  const std::int64_t pixels =
+      impl_->is_pointwise(call)
+          ? impl_->pointwise_chunk()
+          : impl_->input_rows(impl_->rows_at_once(call)) * impl_->copied_width(call);
+  return impl_->pointer_bytes() + static_cast<std::size_t>(pixels * impl_->pixel_words() * kFloat);
 }
 
 void ConvLast::run(const ConvLastCall& call) const {

@@ -10,7 +10,8 @@
 namespace sluice::kernels {
 
 // One call of a convolution over channels-last images: input [batch, height, width, in_channels] ->
-// output [batch, out_height, out_width, out_channels]. The steps are floats from a pixel to the next.
+// output [batch, out_height, out_width, out_channels]. The steps are floats from a pixel to the
+// next.
 struct ConvLastCall {
   const float* input = nullptr;
   std::int64_t input_step = 0;
@@ -25,9 +26,9 @@ struct ConvLastCall {
   std::byte* scratch = nullptr;  // scratch_bytes of this call
 };
 
-// A convolution over channels-last images, its weights laid out for one instruction set. The pads are
-// the call's, as they may depend on the image. Owns: the weights and the bias. Threads: immutable,
-// thread-safe.
+// A convolution over channels-last images, its weights laid out for one instruction set. The pads
+// are the call's, as they may depend on the image. Owns: the weights and the bias. Threads:
+// immutable, thread-safe.
 class ConvLast {
  public:
   // `weights`: [out_channels, in_channels / groups, kernel_h, kernel_w]; `bias`: [out_channels] or
@@ -40,8 +41,8 @@ class ConvLast {
   ConvLast& operator=(ConvLast&&) noexcept;
 
   const ConvParams& params() const;
-  // Independent of the batch and of the pointers. At most some hundred kB, or what a few rows of the
-  // image need.
+  // Independent of the batch and of the pointers. At most some hundred kB, or what a few rows of
+  // the image need.
   std::size_t scratch_bytes(const ConvLastCall& call) const;
   // REQUIRES: out_height and out_width are positive and what the window and the pads make of the
   // input, or less.

@@ -15,8 +15,8 @@ std::size_t float_bytes(std::int64_t count) {
 
 }  // namespace
 
-// The calls of the two over some pixels, and what lies in scratch: what is between them, the rows of
-// the depthwise convolution, and the scratch of all three, one at a time.
+// The calls of the two over some pixels, and what lies in scratch: what is between them, the rows
+// of the depthwise convolution, and the scratch of all three, one at a time.
 struct ConvLastPair::Parts {
   std::int64_t at_once = 0;  // pixels
   std::int64_t rows = 0;     // of the depthwise convolution; 0 without one

@@ -10,7 +10,8 @@ namespace sluice::kernels {
 
 // Two 1x1 convolutions, one after the other, some pixels at a time: what is between them, often
 // twice as wide as what is around them, stays in the cache and never becomes an image. So does the
-// result of a depthwise convolution before them, when there is one. Threads: immutable, thread-safe.
+// result of a depthwise convolution before them, when there is one. Threads: immutable,
+// thread-safe.
 class ConvLastPair {
  public:
   // REQUIRES: both are 1x1, of stride 1 and one group; the second takes as many channels as the

@@ -16,14 +16,14 @@ class ConvTransposeLast {
  public:
   static bool covers(const ConvTransposeParams& params);
 
-  // `weights`: [in_channels, out_channels, kernel_h, kernel_w]; `bias`: [out_channels] or null. Both
-  // are copied. REQUIRES: covers(params).
+  // `weights`: [in_channels, out_channels, kernel_h, kernel_w]; `bias`: [out_channels] or null.
+  // Both are copied. REQUIRES: covers(params).
   ConvTransposeLast(const SimdKernels& simd, const ConvTransposeParams& params,
                     const float* weights, const float* bias, const Activation& activation = {});
 
   const ConvTransposeParams& params() const { return params_; }
-  // Input [batch, height, width, in_channels] -> output [batch, height * kernel_h, width * kernel_w,
-  // out_channels], both dense. No scratch.
+  // Input [batch, height, width, in_channels] -> output [batch, height * kernel_h, width *
+  // kernel_w, out_channels], both dense. No scratch.
   void run(std::int64_t batch, std::int64_t height, std::int64_t width, const float* input,
            float* output) const;
 
@@ -32,7 +32,7 @@ class ConvTransposeLast {
   ConvTransposeParams params_;
   Epilogue epilogue_;
   Activation row_activation_;  // applied to whole rows; then the epilogue has none
-  std::vector<Panels> rows_;  // one a row of the kernel, [in_channels] x [kernel_w * out_channels]
+  std::vector<Panels> rows_;   // one a row of the kernel, [in_channels] x [kernel_w * out_channels]
 };
 
 }  // namespace sluice::kernels

@@ -19,7 +19,7 @@ class Panels {
     int columns = 0;
     int vectors = 1;
     bool ends_in_half = false;  // the last vector has half the lanes
-    std::int64_t offset = 0;  // floats from the first panel's weights
+    std::int64_t offset = 0;    // floats from the first panel's weights
   };
 
   Panels() = default;

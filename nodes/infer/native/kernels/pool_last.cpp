@@ -43,8 +43,8 @@ std::size_t pool_last_scratch_bytes(const PoolLastParams& params) {
 void pool_last(const SimdKernels& simd, const PoolLastParams& params, const float* input,
                float* output, std::byte* scratch) {
   const PoolParams& p = params.window;
-  const Axis vertical{p.height,   p.out_height, p.kernel_h, p.stride_h,
-                      p.dilation_h, p.pad_top,  p.pad_bottom};
+  const Axis vertical{p.height,     p.out_height, p.kernel_h,  p.stride_h,
+                      p.dilation_h, p.pad_top,    p.pad_bottom};
   const Axis horizontal{p.width,      p.out_width, p.kernel_w, p.stride_w,
                         p.dilation_w, p.pad_left,  p.pad_right};
   auto** rows = reinterpret_cast<const float**>(scratch);
@@ -63,8 +63,8 @@ void pool_last(const SimdKernels& simd, const PoolLastParams& params, const floa
     for (std::int64_t y = 0; y < p.out_height; ++y) {
       for (std::int64_t ky = 0; ky < p.kernel_h; ++ky) {
         const std::int64_t from = y * p.stride_h - p.pad_top + ky * p.dilation_h;
-        rows[ky] = from < 0 || from >= p.height ? nullptr
-                                                : image + from * p.width * params.input_step;
+        rows[ky] =
+            from < 0 || from >= p.height ? nullptr : image + from * p.width * params.input_step;
       }
       for (std::int64_t x = 0; row.scale != nullptr && x < p.out_width; ++x) {
         const std::int64_t count = vertical.counted(y, p) * horizontal.counted(x, p);

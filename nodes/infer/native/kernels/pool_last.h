@@ -16,7 +16,7 @@ struct PoolLastParams {
   PoolKind kind = PoolKind::kMax;
   std::int64_t batch = 1, channels = 0;
   std::int64_t input_step = 0, output_step = 0;  // floats from a pixel to the next
-  PoolParams window;  // its `planes` is not used
+  PoolParams window;                             // its `planes` is not used
 };
 
 std::size_t pool_last_scratch_bytes(const PoolLastParams& params);

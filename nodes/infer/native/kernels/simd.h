@@ -6,9 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 
-// Inner loops over channels-last images, [height, width, channels], compiled once an instruction set
-// (simd/). What is above them is portable and calls them through a table. A step is the distance from
-// a pixel to the next in floats, so that an image may be some of the channels of a larger one.
+// Inner loops over channels-last images, [height, width, channels], compiled once an instruction
+// set (simd/). What is above them is portable and calls them through a table. A step is the
+// distance from a pixel to the next in floats, so that an image may be some of the channels of a
+// larger one.
 namespace sluice::kernels {
 
 // Where up to a few pixels' results go: y = after(activation(sum + bias) + residual).
@@ -28,7 +29,7 @@ struct TileOutput {
 struct ProductTile {
   const float* const* segments = nullptr;
   std::int64_t segment_count = 1;
-  std::int64_t run = 0;            // floats of a segment
+  std::int64_t run = 0;  // floats of a segment
   std::int64_t step = 0;
   const float* weights = nullptr;  // [segment_count * run][lanes of the vectors]
   int rows = 1;                    // 1..max_rows[vectors]
@@ -54,13 +55,14 @@ struct PoolRow {
   std::int64_t step = 0;
   std::int64_t width = 0, out_width = 0, channels = 0;
   std::int64_t kernel_h = 1, kernel_w = 1, stride_w = 1, dilation_w = 1, pad_left = 0;
-  const float* scale = nullptr;  // means: 1 / the pixels counted, one an output pixel; null: largest
+  const float* scale =
+      nullptr;  // means: 1 / the pixels counted, one an output pixel; null: largest
   float* output = nullptr;
   std::int64_t output_step = 0;
 };
 
-// A patch of 6 x 6 pixels of the input of Winograd's F(4x4, 3x3), to be transformed into the operands
-// of 36 products.
+// A patch of 6 x 6 pixels of the input of Winograd's F(4x4, 3x3), to be transformed into the
+// operands of 36 products.
 struct WinogradInput {
   const float* rows[6] = {};  // of the input; null above and below it
   std::int64_t step = 0;
@@ -74,7 +76,7 @@ struct WinogradOutput {
   const float* from = nullptr;  // readable to a multiple of the lanes
   std::int64_t product_step = 0;
   std::int64_t channels = 0;
-  int rows = 4, columns = 4;  // as far as they are there
+  int rows = 4, columns = 4;                         // as far as they are there
   std::int64_t row_step = 0, residual_row_step = 0;  // floats from a row of the image to the next
   TileOutput to;
 };
@@ -113,8 +115,8 @@ struct SimdKernels {
   int lanes;
   int max_rows[kMaxVectors + 1];  // of a product's tile, by its vectors
   void (*product)(const ProductTile& tile);
-  // In bf16: what is a float in the operands above is a pair of bf16 here, its first half in the low
-  // bits, so that the depth, the run and the step count pairs. Null where the CPU has none.
+  // In bf16: what is a float in the operands above is a pair of bf16 here, its first half in the
+  // low bits, so that the depth, the run and the step count pairs. Null where the CPU has none.
   void (*product_bf16)(const ProductTile& tile);
   void (*round_to_bf16)(std::int64_t count, const float* from, std::uint16_t* to);
   void (*depthwise)(const DepthwiseRow& row);

@@ -6,8 +6,8 @@
 namespace sluice::kernels {
 namespace {
 
-constexpr std::int64_t kTile = 4;    // outputs a side
-constexpr std::int64_t kPatch = 6;   // inputs a side
+constexpr std::int64_t kTile = 4;   // outputs a side
+constexpr std::int64_t kPatch = 6;  // inputs a side
 constexpr std::int64_t kProducts = kPatch * kPatch;
 
 // G of Y = A'[(G g G') * (B' d B)]A.
@@ -84,8 +84,8 @@ std::int64_t Winograd::tiles_at_once(std::int64_t tiles) const {
 }
 
 std::size_t Winograd::scratch_bytes(const ConvLastCall& call) const {
-  const std::int64_t tiles = ((call.out_height + kTile - 1) / kTile) *
-                             ((call.out_width + kTile - 1) / kTile);
+  const std::int64_t tiles =
+      ((call.out_height + kTile - 1) / kTile) * ((call.out_width + kTile - 1) / kTile);
   return static_cast<std::size_t>(kProducts * tiles_at_once(tiles) *
                                   (params_.in_channels + padded_outputs())) *
          sizeof(float);
@@ -102,8 +102,7 @@ void Winograd::transform_input(const ConvLastCall& call, const Grid& grid, float
     const std::int64_t top = tile / grid.across * kTile - call.pad_top;
     for (std::int64_t y = 0; y < kPatch; ++y) {
       const bool is_inside = top + y >= 0 && top + y < call.height;
-      patch.rows[y] =
-          is_inside ? call.input + (top + y) * call.width * call.input_step : nullptr;
+      patch.rows[y] = is_inside ? call.input + (top + y) * call.width * call.input_step : nullptr;
     }
     patch.first_column = tile % grid.across * kTile - call.pad_left;
     patch.to = to + i * params_.in_channels;

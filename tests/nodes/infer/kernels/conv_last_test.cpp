@@ -67,7 +67,8 @@ void expect_matches(const Case& c, const Variant& variant, unsigned seed) {
       random_floats({p.out_channels, p.in_channels / p.groups, p.kernel_h, p.kernel_w}, seed + 1);
   const auto bias = random_floats(c.bias ? p.out_channels : 0, seed + 2);
   const std::int64_t out_area = p.out_height(c.height) * p.out_width(c.width);
-  const auto residual = random_floats(c.residual ? c.batch * p.out_channels * out_area : 0, seed + 3);
+  const auto residual =
+      random_floats(c.residual ? c.batch * p.out_channels * out_area : 0, seed + 3);
   const ConvLast conv(*variant.simd, variant.precision, p, weights.data(),
                       c.bias ? bias.data() : nullptr, c.epilogue);
   const bool is_bf16 = std::string(conv.algorithm()).ends_with("bf16");
@@ -183,7 +184,8 @@ TEST_P(ConvLastTest, MatchesTheDefinitionForPointwiseConvolutionsOfEveryTail) {
   }
 }
 
-// Larger than what is done at a time: input that passes the weights, and weights that pass the input.
+// Larger than what is done at a time: input that passes the weights, and weights that pass the
+// input.
 TEST_P(ConvLastTest, WalksLargeImagesAndDeepProductsInParts) {
   Case c;
   c.residual = true;
@@ -195,8 +197,14 @@ TEST_P(ConvLastTest, WalksLargeImagesAndDeepProductsInParts) {
     c.params = {.out_channels = 70, .in_channels = 400};
     expect_matches(c, {simd_, precision}, 2);
     c.height = 30, c.width = 70;
-    c.params = {.out_channels = 5, .in_channels = 64, .kernel_h = 3, .kernel_w = 3,
-                .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+    c.params = {.out_channels = 5,
+                .in_channels = 64,
+                .kernel_h = 3,
+                .kernel_w = 3,
+                .pad_top = 1,
+                .pad_left = 1,
+                .pad_bottom = 1,
+                .pad_right = 1};
     expect_matches(c, {simd_, precision}, 3);
   }
 }
@@ -206,10 +214,14 @@ TEST_P(ConvLastTest, MatchesTheDefinitionByWinograd) {
   std::mt19937 engine(5);
   for (unsigned i = 0; i < 25; ++i) {
     Case c;
-    c.params = {.out_channels = pick(engine, 1, 40), .in_channels = pick(engine, 1, 40),
-                .kernel_h = 3, .kernel_w = 3,
-                .pad_top = pick(engine, 0, 2), .pad_left = pick(engine, 0, 2),
-                .pad_bottom = pick(engine, 0, 2), .pad_right = pick(engine, 0, 2)};
+    c.params = {.out_channels = pick(engine, 1, 40),
+                .in_channels = pick(engine, 1, 40),
+                .kernel_h = 3,
+                .kernel_w = 3,
+                .pad_top = pick(engine, 0, 2),
+                .pad_left = pick(engine, 0, 2),
+                .pad_bottom = pick(engine, 0, 2),
+                .pad_right = pick(engine, 0, 2)};
     c.batch = pick(engine, 1, 2);
     c.height = pick(engine, 3, 40), c.width = pick(engine, 3, 60);
     c.residual = pick(engine, 0, 1) > 0;
@@ -219,7 +231,8 @@ TEST_P(ConvLastTest, MatchesTheDefinitionByWinograd) {
     const auto weights = random_floats({p.out_channels, p.in_channels, 3, 3}, i + 1);
     const auto bias = random_floats(p.out_channels, i + 2);
     const std::int64_t out_area = p.out_height(c.height) * p.out_width(c.width);
-    const auto residual = random_floats(c.residual ? c.batch * p.out_channels * out_area : 0, i + 3);
+    const auto residual =
+        random_floats(c.residual ? c.batch * p.out_channels * out_area : 0, i + 3);
     const auto pixels = to_pixels(input, c.batch, p.in_channels, p.in_channels + 2);
     const auto others = to_pixels(residual, c.batch, p.out_channels, p.out_channels);
     const Winograd conv(*simd_, p, weights.data(), bias.data(), c.epilogue);
@@ -259,12 +272,13 @@ TEST_P(ConvLastTest, TransposesWithoutOverlapAsDefined) {
     const std::int64_t batch = pick(engine, 1, 2), height = pick(engine, 1, 5),
                        width = pick(engine, 1, 30);
     const auto input = random_floats({batch, height, width, p.in_channels}, i);
-    const auto weights = random_floats({p.in_channels, p.out_channels, p.kernel_h, p.kernel_w}, i + 1);
+    const auto weights =
+        random_floats({p.in_channels, p.out_channels, p.kernel_h, p.kernel_w}, i + 1);
     const auto bias = random_floats(p.out_channels, i + 2);
     const Activation activation = test::random_activation(engine);
     const ConvTransposeLast conv(*simd_, p, weights.data(), bias.data(), activation);
-    std::vector<float> output(static_cast<std::size_t>(
-        batch * height * p.kernel_h * width * p.kernel_w * p.out_channels));
+    std::vector<float> output(static_cast<std::size_t>(batch * height * p.kernel_h * width *
+                                                       p.kernel_w * p.out_channels));
 
     conv.run(batch, height, width, input.data(), output.data());
 
@@ -277,8 +291,8 @@ TEST_P(ConvLastTest, TransposesWithoutOverlapAsDefined) {
       for (std::int64_t k = 0; k < p.in_channels; ++k) {
         const std::int64_t tap = y % p.kernel_h * p.kernel_w + x % p.kernel_w;
         sum += static_cast<double>(input[static_cast<std::size_t>(from * p.in_channels + k)]) *
-               weights[static_cast<std::size_t>(
-                   (k * p.out_channels + m) * p.kernel_h * p.kernel_w + tap)];
+               weights[static_cast<std::size_t>((k * p.out_channels + m) * p.kernel_h * p.kernel_w +
+                                                tap)];
       }
       expected.push_back(test::activate(activation, sum));
     }

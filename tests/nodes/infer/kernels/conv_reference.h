@@ -50,8 +50,9 @@ struct Case {
 
 // The definition, one output at a time in double.
 inline std::vector<double> reference(const Case& c, const std::vector<float>& input,
-                              const std::vector<float>& weights, const std::vector<float>& bias,
-                              const std::vector<float>& residual) {
+                                     const std::vector<float>& weights,
+                                     const std::vector<float>& bias,
+                                     const std::vector<float>& residual) {
   const ConvParams& p = c.params;
   const std::int64_t out_height = p.out_height(c.height), out_width = p.out_width(c.width);
   const std::int64_t inputs = p.in_channels / p.groups, outputs = p.out_channels / p.groups;
@@ -88,8 +89,8 @@ inline Activation random_activation(std::mt19937& engine) {
 }
 
 // A random convolution whose output is not empty.
-inline std::optional<Case> random_case(std::mt19937& engine, std::int64_t groups, std::int64_t inputs,
-                                std::int64_t outputs) {
+inline std::optional<Case> random_case(std::mt19937& engine, std::int64_t groups,
+                                       std::int64_t inputs, std::int64_t outputs) {
   Case c;
   ConvParams& p = c.params;
   p.groups = groups;

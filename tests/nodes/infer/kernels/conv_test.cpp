@@ -20,7 +20,6 @@ using test::random_case;
 using test::random_floats;
 using test::reference;
 
-
 void expect_matches(const Case& c, unsigned seed) {
   const ConvParams& p = c.params;
   const auto input = random_floats({c.batch, p.in_channels, c.height, c.width}, seed);

@@ -53,8 +53,7 @@ SLUICE_TARGET void inner(const DepthwiseRow& row, const Channels& channels, std:
     for (int kx = 0; kx < kKernel; ++kx) {
       weights[kx] = load(row.weights + (ky * kKernel + kx) * channels.padded + channels.first);
     }
-    const float* from =
-        row.rows[ky] + (x * kStride - row.pad_left) * row.step + channels.first;
+    const float* from = row.rows[ky] + (x * kStride - row.pad_left) * row.step + channels.first;
 #pragma GCC unroll 21
     for (int column = 0; column < kColumns; ++column) {
       const Vec value = load(from + column * row.step, channels.mask);
@@ -112,8 +111,8 @@ void depthwise(const DepthwiseRow& row) {
     first = std::min((row.pad_left + row.stride_w - 1) / row.stride_w, row.out_width);
     last = room < 0 ? first : std::clamp(room / row.stride_w + 1, first, row.out_width);
   }
-  // Strips are so short that what tiles of neighbouring channels share stays in L1, and so long that
-  // tiles side by side find most of their columns there.
+  // Strips are so short that what tiles of neighbouring channels share stays in L1, and so long
+  // that tiles side by side find most of their columns there.
   constexpr std::int64_t kStrip = 24;
   over_channels(row, edge, 0, first, 1);
   std::int64_t x = first;

@@ -50,17 +50,17 @@ SLUICE_INLINE Vec tanh(Vec x) {
 }
 
 #if SLUICE_SIMD_AVX512
-// x (1/2 + sign(x) h(|x|)) with h(a) = erf(a / sqrt 2) / 2 in 16 pieces of width 0.35, each of degree
-// 4 in its own [0, 1); a table of 16 floats is one register, and no division is left. |error of
-// h| <= 1.6e-7.
+// x (1/2 + sign(x) h(|x|)) with h(a) = erf(a / sqrt 2) / 2 in 16 pieces of width 0.35, each of
+// degree 4 in its own [0, 1); a table of 16 floats is one register, and no division is left. |error
+// of h| <= 1.6e-7.
 SLUICE_INLINE Vec gelu(Vec x) {
   alignas(64) static constexpr float kPieces[5][16] = {
       {9.4051106e-08f, 0.13683069f, 0.25803632f, 0.35314089f, 0.41924328f, 0.45994082f, 0.48213556f,
        0.49285719f, 0.49744487f, 0.49918365f, 0.49976736f, 0.4999408f, 0.49998665f, 0.49999732f,
        0.49999952f, 0.5f},
       {0.13962506f, 0.13133191f, 0.10928994f, 0.08046172f, 0.052407458f, 0.030198585f, 0.015394468f,
-       0.0069425954f, 0.0027698318f, 0.00097758428f, 0.00030522476f, 8.4303538e-05f,
-       2.0598163e-05f, 4.4520939e-06f, 8.5123662e-07f, 0.0f},
+       0.0069425954f, 0.0027698318f, 0.00097758428f, 0.00030522476f, 8.4303538e-05f, 2.0598163e-05f,
+       4.4520939e-06f, 8.5123662e-07f, 0.0f},
       {3.8335820e-05f, -0.0080255009f, -0.013395476f, -0.014807742f, -0.012862145f, -0.0092604766f,
        -0.0056593702f, -0.0029731286f, -0.0013528663f, -0.00053580588f, -0.00018531849f,
        -5.6107754e-05f, -1.4896546e-05f, -3.4728862e-06f, -7.1169444e-07f, 0.0f},

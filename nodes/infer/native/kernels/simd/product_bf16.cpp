@@ -70,8 +70,8 @@ constexpr auto products(std::integer_sequence<int, kRows...>) {
   return std::array<Product, sizeof...(kRows)>{product_of<kRows + 1, kVectors, kEndsInHalf>...};
 }
 template <int kVectors, bool kEndsInHalf>
-constexpr auto kProducts = products<kVectors, kEndsInHalf>(
-    std::make_integer_sequence<int, kMaxRows[kVectors]>{});
+constexpr auto kProducts =
+    products<kVectors, kEndsInHalf>(std::make_integer_sequence<int, kMaxRows[kVectors]>{});
 
 template <int kVectors>
 void run(const ProductTile& tile) {

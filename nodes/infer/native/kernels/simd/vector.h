@@ -4,10 +4,10 @@
 
 #include <cstdint>
 
-// The vocabulary in which the kernels of this folder are written. Each of its .cpp files is compiled
-// once an instruction set, SLUICE_SIMD_AVX512 being 1 or 0, and everything in it lies in the
-// namespace SLUICE_SIMD, so that the two never meet. Functions are marked SLUICE_TARGET one by one;
-// there are no lambdas, as a lambda does not inherit its function's target.
+// The vocabulary in which the kernels of this folder are written. Each of its .cpp files is
+// compiled once an instruction set, SLUICE_SIMD_AVX512 being 1 or 0, and everything in it lies in
+// the namespace SLUICE_SIMD, so that the two never meet. Functions are marked SLUICE_TARGET one by
+// one; there are no lambdas, as a lambda does not inherit its function's target.
 #if SLUICE_SIMD_AVX512
 #define SLUICE_SIMD avx512
 #define SLUICE_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
