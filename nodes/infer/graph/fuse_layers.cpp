@@ -258,6 +258,7 @@ std::optional<Unary>* activation_of(Operation& operation) {
   if (auto* conv = std::get_if<ConvTranspose>(&operation)) return &conv->activation;
   if (auto* gemm = std::get_if<Gemm>(&operation)) return &gemm->activation;
   if (auto* matmul = std::get_if<MatMul>(&operation)) return &matmul->activation;
+  if (auto* norm = std::get_if<BatchNorm>(&operation)) return &norm->activation;
   return nullptr;
 }
 
@@ -312,7 +313,8 @@ void fuse_residuals(Graph& graph) {
     if (layer == nullptr) continue;
     const ValueId sum = layer->outputs[0];
     const ValueId other = match.other(&add, BinaryKind::kAdd, sum);
-    if (other == sum || other == kNoValue) continue;
+    // A constant is no image, and is as well added by an Add.
+    if (other == sum || other == kNoValue || graph.constant_of(other) != nullptr) continue;
     // The convolution moves to the Add's place, where the other operand is there.
     Node fused = *layer;
     fused.inputs.resize(4, kNoValue);

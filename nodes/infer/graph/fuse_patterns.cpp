@@ -176,6 +176,36 @@ void fuse(Graph& graph, Finder find) {
   remove_dead(graph);
 }
 
+// x * s + x, a gate with a way around it, becomes x * (s + 1): where s is one number a channel that
+// is one pass over the image and not two.
+void gather_gates(Graph& graph) {
+  const Match match(graph);
+  std::optional<ValueId> one;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (std::size_t k = 0; k < 2; ++k) {
+      const auto* binary = std::get_if<Binary>(&graph.nodes[i].operation);
+      if (binary == nullptr || binary->kind != BinaryKind::kAdd) break;
+      const ValueId product = graph.nodes[i].inputs[k], x = graph.nodes[i].inputs[1 - k];
+      const Node* gate = match.producer<Binary>(product);
+      const ValueId s = match.other(gate, BinaryKind::kMul, x);
+      const bool is_f32 = graph.values[static_cast<std::size_t>(x)].dtype == DType::kF32;
+      if (s == kNoValue || s == x || !is_f32 || !match.uses().is_private(product)) continue;
+      if (!one) {
+        Result<Tensor> number = Tensor::allocate(DType::kF32, Shape{});
+        if (!number) return;
+        *number->data<float>() = 1.0f;
+        one = graph.add_constant("one", std::move(*number));
+      }
+      Node& before = graph.nodes[match.index_of(gate)];
+      before.operation = Binary{BinaryKind::kAdd};
+      before.inputs = {s, *one};
+      graph.nodes[i].operation = Binary{BinaryKind::kMul};
+      graph.nodes[i].inputs = {x, product};
+      break;
+    }
+  }
+}
+
 }  // namespace
 
 void fuse_patterns(Graph& graph) {
@@ -189,6 +219,7 @@ void fuse_patterns(Graph& graph) {
   fuse(graph, [](const Graph& g, const Match& match, const Node& node) {
     return find_layer_norm(g, match, node);
   });
+  gather_gates(graph);
 }
 
 }  // namespace sluice::graph

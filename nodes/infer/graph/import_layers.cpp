@@ -67,7 +67,7 @@ void batch_norm(NodeImport& node) {
   if (node.integer("training_mode", 0) != 0) return node.refuse("training_mode");
   if (node.opset() < 7 && node.integer("is_test", 0) == 0) return node.refuse("is_test 0");
   if (node.opset() < 9 && node.integer("spatial", 1) == 0) return node.refuse("spatial 0");
-  node.finish(BatchNorm{node.number("epsilon", 1e-5f)}, operands(node),
+  node.finish(BatchNorm{node.number("epsilon", 1e-5f), {}, {}}, operands(node),
               {node.dtype(node.input(0))});
 }
 

@@ -99,6 +99,10 @@ struct Window {
   AutoPad auto_pad = AutoPad::kExplicit;
 };
 
+// How the images of a layer lie: as ONNX has them, [N,C,...], or with the channels innermost,
+// [N,...,C]. Ours: an engine that computes better in the other order turns its layers over.
+enum class Layout : std::uint8_t { kPlanar, kChannelsLast };
+
 // x [N,C,...], weights [M,C/group,...], bias? [M], residual?
 // The last is ours, as are the activations: what follows a convolution is computed along with it,
 //   y = after(activation(conv(x) + bias) + residual), the sum broadcast like an Add.
@@ -106,7 +110,10 @@ struct Conv {
   Window window;
   std::int64_t group = 1;
   std::optional<Unary> activation;
-  std::optional<Unary> after;  // only with a residual
+  std::optional<Unary> after;             // only with a residual
+  Layout layout = Layout::kPlanar;        // of the result and the residual
+  Layout input_layout = Layout::kPlanar;  // of x
+  bool adds_depthwise = false;            // the residual is the depthwise result it starts from
 };
 
 // x [N,C,...], weights [C,M/group,...], bias? [M]
@@ -116,6 +123,7 @@ struct ConvTranspose {
   std::vector<std::int64_t> output_padding;
   std::vector<std::int64_t> output_shape;  // spatial extents asked for; empty: from the pads
   std::optional<Unary> activation;
+  Layout layout = Layout::kPlanar;
 };
 
 // a, b, c?
@@ -135,6 +143,8 @@ struct MatMul {
 // x [N,C,...], scale, shift, mean, variance [C]; at inference
 struct BatchNorm {
   float epsilon = 1e-5f;
+  std::optional<Unary> activation;  // ours
+  Layout layout = Layout::kPlanar;
 };
 
 // x, scale?, shift?
@@ -154,6 +164,7 @@ struct Lrn {
   float alpha = 1e-4f;
   float beta = 0.75f;
   float bias = 1.0f;
+  Layout layout = Layout::kPlanar;
 };
 
 // x [N,C,...]; a second output of a maximum is the indices
@@ -163,6 +174,7 @@ struct Pool {
   Window window;
   bool ceil_mode = false;
   bool count_include_pad = false;
+  Layout layout = Layout::kPlanar;
 };
 
 // x. Over `axis` alone, or, as before operator set 13, over all axes from `axis` on.

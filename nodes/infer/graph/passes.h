@@ -21,14 +21,15 @@ void remove_identities(Graph& graph);
 void remove_dead(Graph& graph);
 
 // Finds operations that were written out: Gelu by erf, LayerNormalization, x * sigmoid(x), and
-// hard-swish as x * HardSigmoid(x) or as Add, Clip, Mul, Div.
+// hard-swish as x * HardSigmoid(x) or as Add, Clip, Mul, Div. Writes x * s + x as x * (s + 1).
 void fuse_patterns(Graph& graph);
 
 // Folds BatchNormalization and arithmetic with one constant a channel into the weights and the bias
 // of the convolution before it, and an Add of a row into the MatMul before it.
 Status fold_into_weights(Graph& graph);
 
-// Lets Conv, ConvTranspose, Gemm and MatMul apply the activation that follows them.
+// Lets Conv, ConvTranspose, Gemm, MatMul and what is left of BatchNormalization apply the
+// activation that follows them.
 void fuse_activations(Graph& graph);
 
 // Lets Conv add another tensor to its result, as an Add after it does, and apply the activation

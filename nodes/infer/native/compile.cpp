@@ -126,6 +126,25 @@ Result<std::vector<Tensor>> evaluate(const graph::Node& node, graph::Operands op
   return results;
 }
 
+bool reads_steps(const graph::Operation& operation, std::size_t operand) {
+  constexpr auto kLast = graph::Layout::kChannelsLast;
+  if (const auto* conv = std::get_if<graph::Conv>(&operation)) {
+    if (operand == 0) return conv->input_layout == kLast;
+    return operand == 3 && conv->layout == kLast;
+  }
+  if (operand != 0) return false;
+  if (const auto* pool = std::get_if<graph::Pool>(&operation)) return pool->layout == kLast;
+  const auto* norm = std::get_if<graph::BatchNorm>(&operation);
+  return norm != nullptr && norm->layout == kLast;
+}
+
+bool writes_steps(const graph::Operation& operation) {
+  constexpr auto kLast = graph::Layout::kChannelsLast;
+  if (const auto* conv = std::get_if<graph::Conv>(&operation)) return conv->layout == kLast;
+  const auto* pool = std::get_if<graph::Pool>(&operation);
+  return pool != nullptr && pool->layout == kLast;
+}
+
 std::vector<std::size_t> overwritable_operands(const graph::Operation& operation) {
   using std::holds_alternative;
   if (holds_alternative<graph::Binary>(operation)) return {0, 1};

@@ -1,12 +1,17 @@
 #include "sluice/nodes/infer/native/compile.h"
+#include "sluice/nodes/infer/native/kernels/conv_last_pair.h"
+#include "sluice/nodes/infer/native/kernels/cpu.h"
 #include "sluice/nodes/infer/native/kernels/elementwise.h"
 #include "sluice/nodes/infer/native/kernels/normalize.h"
 #include "sluice/nodes/infer/native/kernels/pool.h"
+#include "sluice/nodes/infer/native/kernels/pool_last.h"
 #include "sluice/nodes/infer/native/kernels/reduce.h"
 #include "sluice/nodes/infer/native/kernels/resize.h"
+#include "sluice/nodes/infer/native/layout.h"
 #include "sluice/nodes/infer/native/window_nd.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace sluice::native {
 namespace {
@@ -103,7 +108,105 @@ struct Layer {
     return std::make_shared<const kernels::PackedConv>(params, known(1), known(2), epilogue);
   }
 
+  // The axes of a window over channels-last images.
+  template <class Op>
+  Result<std::vector<WindowAxis>> axes_of_turned(const Op& op) const {
+    Fact planar = *what.operands[0];
+    planar.shape = permuted(planar.shape, to_planar(planar.shape.rank()));
+    std::vector<const Fact*> operands(what.operands.begin(), what.operands.end());
+    operands[0] = &planar;
+    return resolve(op, operands);
+  }
+
+  std::int64_t input_step(std::size_t index, std::int64_t channels) const {
+    const bool is_given = index < what.input_steps.size() && what.input_steps[index] != 0;
+    return is_given ? what.input_steps[index] : channels;
+  }
+  std::int64_t output_step(std::int64_t channels) const {
+    const bool is_given = !what.output_steps.empty() && what.output_steps[0] != 0;
+    return is_given ? what.output_steps[0] : channels;
+  }
+  kernels::ConvLastCall stepped_image(std::int64_t inputs, std::int64_t outputs) const {
+    kernels::ConvLastCall image;
+    image.input_step = input_step(0, inputs);
+    image.residual_step = input_step(3, outputs);
+    image.output_step = output_step(outputs);
+    return image;
+  }
+
+  // Two 1x1 convolutions and perhaps a depthwise one; what the node reads is the input of the first
+  // of them.
+  Result<CompiledNode> conv_last_pair(const graph::Conv& op) const {
+    const auto& first = what.first->conv_last;
+    const auto& second = what.weights->conv_last;
+    kernels::ConvLastCall image =
+        stepped_image(first->params().in_channels, second->params().out_channels);
+    if (what.depthwise == nullptr) {
+      image.batch = image.height = image.out_height = 1;
+      image.width = image.out_width = product(out(), 0, out().rank() - 1);
+      return over_images(std::make_shared<const kernels::ConvLastPair>(first, second), image);
+    }
+    const auto& depthwise = what.depthwise->conv_last;
+    // The window is the depthwise one's, and so must be the weights that it is resolved with.
+    const kernels::ConvParams& p = depthwise->params();
+    Fact planar = *what.operands[0], weights = *what.operands[1];
+    const std::size_t rank = planar.shape.rank();
+    planar.shape = permuted(planar.shape, to_planar(rank));
+    weights.shape = rank == 3 ? Shape{p.out_channels, 1, p.kernel_w}
+                              : Shape{p.out_channels, 1, p.kernel_h, p.kernel_w};
+    const Fact* operands[] = {&planar, &weights};
+    graph::Conv window = op;
+    window.group = p.groups;
+    const auto axes = resolve(window, operands);
+    if (!axes) return axes.status();
+    const auto [h, w] = as_2d(*axes);
+    image.batch = x()[0];
+    image.height = h.in, image.width = w.in;
+    image.pad_top = h.pad_begin, image.pad_left = w.pad_begin;
+    image.out_height = h.out, image.out_width = w.out;
+    auto pair = std::make_shared<kernels::ConvLastPair>(first, second, depthwise);
+    if (op.adds_depthwise) pair->set_residual(kernels::ConvLastPair::Residual::kDepthwise);
+    return over_images(std::shared_ptr<const kernels::ConvLastPair>(std::move(pair)), image);
+  }
+
+  Result<CompiledNode> conv_last(const graph::Conv& op) const {
+    if (what.first != nullptr) return conv_last_pair(op);
+    const bool reads_planar = op.input_layout == graph::Layout::kPlanar;
+    const auto axes = reads_planar ? resolve(op, what.operands) : axes_of_turned(op);
+    if (!axes) return axes.status();
+    const auto [h, w] = as_2d(*axes);
+    const std::shared_ptr<const kernels::ConvLast> conv = what.weights->conv_last;
+    kernels::ConvLastCall image =
+        stepped_image(conv->params().in_channels, conv->params().out_channels);
+    image.input_is_planar = reads_planar;
+    image.batch = x()[0];
+    image.height = h.in, image.width = w.in;
+    image.pad_top = h.pad_begin, image.pad_left = w.pad_begin;
+    image.out_height = h.out, image.out_width = w.out;
+    if (!reads_planar && what.weights->winograd != nullptr &&
+        kernels::Winograd::pays(conv->params(), h.out, w.out)) {
+      return over_images(what.weights->winograd->get(), image);
+    }
+    return over_images(conv, image);
+  }
+
+  template <class Kernel>
+  static CompiledNode over_images(std::shared_ptr<const Kernel> kernel,
+                                  const kernels::ConvLastCall& image) {
+    return {[kernel, image](const Call& call) {
+              kernels::ConvLastCall bound = image;
+              bound.input = call.in<float>(0);
+              bound.residual = call.in<float>(3);
+              bound.output = call.out<float>(0);
+              bound.scratch = call.scratch;
+              kernel->run(bound);
+              return Status::ok();
+            },
+            kernel->scratch_bytes(image), kernel->algorithm()};
+  }
+
   Result<CompiledNode> operator()(const graph::Conv& op) const {
+    if (op.layout == graph::Layout::kChannelsLast) return conv_last(op);
     const auto axes = resolve(op, what.operands);
     if (!axes) return axes.status();
     Shape conv_shape{x()[0], x(1)[0]};
@@ -172,6 +275,15 @@ struct Layer {
   }
 
   Result<CompiledNode> operator()(const graph::ConvTranspose& op) const {
+    if (op.layout == graph::Layout::kChannelsLast) {
+      const auto conv = what.weights->conv_transpose_last;
+      const std::int64_t height = x().rank() == 3 ? 1 : x()[1], width = x()[x().rank() - 2];
+      return CompiledNode{[conv, batch = x()[0], height, width](const Call& call) {
+                            conv->run(batch, height, width, call.in<float>(0), call.out<float>(0));
+                            return Status::ok();
+                          },
+                          0, "pointwise"};
+    }
     const auto axes = resolve(op, what.operands);
     if (!axes) return axes.status();
     if (axes->size() > 2) {
@@ -218,13 +330,24 @@ struct Layer {
   }
 
   CompiledNode packed_product(std::int64_t rows) const {
+    if (const std::shared_ptr<const kernels::ConvLast> product = what.weights->matmul) {
+      kernels::ConvLastCall image;
+      image.input_step = product->params().in_channels;
+      image.output_step = image.residual_step = product->params().out_channels;
+      image.height = image.out_height = 1;
+      image.width = image.out_width = rows;
+      return over_images(product, image);
+    }
     return {[gemm = what.weights->gemm, rows](const Call& call) {
               gemm->run(rows, call.in<float>(0), nullptr, call.out<float>(0), call.scratch);
               return Status::ok();
             },
             what.weights->gemm->scratch_bytes(rows), "packed gemm"};
   }
-  bool is_packed() const { return what.weights != nullptr && what.weights->gemm != nullptr; }
+  bool is_packed() const {
+    return what.weights != nullptr &&
+           (what.weights->gemm != nullptr || what.weights->matmul != nullptr);
+  }
 
   Result<CompiledNode> operator()(const graph::Gemm& op) const {
     if (is_packed()) return packed_product(out()[0]);
@@ -268,13 +391,44 @@ struct Layer {
     }};
   }
 
+  CompiledNode batch_norm_last(const graph::BatchNorm& op) const {
+    const std::int64_t channels = x()[x().rank() - 1];
+    // [2, channels]: the scales, then the shifts.
+    auto affine = std::make_shared<std::vector<float>>(static_cast<std::size_t>(2 * channels));
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double variance = static_cast<double>(known(4)[c]) + static_cast<double>(op.epsilon);
+      const double scale = static_cast<double>(known(1)[c]) / std::sqrt(variance);
+      const double shift =
+          static_cast<double>(known(2)[c]) - static_cast<double>(known(3)[c]) * scale;
+      (*affine)[static_cast<std::size_t>(c)] = static_cast<float>(scale);
+      (*affine)[static_cast<std::size_t>(channels + c)] = static_cast<float>(shift);
+    }
+    kernels::ScaledPixels pixels;
+    pixels.count = x().elements() / channels;
+    pixels.channels = channels;
+    pixels.input_step = input_step(0, channels);
+    pixels.activation = activation_of(op.activation);
+    const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
+    return {[simd, affine, pixels](const Call& call) {
+              kernels::ScaledPixels bound = pixels;
+              bound.input = call.in<float>(0);
+              bound.scale = affine->data();
+              bound.shift = affine->data() + pixels.channels;
+              bound.output = call.out<float>(0);
+              simd->scale(bound);
+              return Status::ok();
+            },
+            0, "channels last"};
+  }
+
   Result<CompiledNode> operator()(const graph::BatchNorm& op) const {
+    if (op.layout == graph::Layout::kChannelsLast) return batch_norm_last(op);
     kernels::BatchNormParams params;
     params.batch = x()[0];
     params.channels = x()[1];
     params.area = product(x(), 2, x().rank());
     params.epsilon = op.epsilon;
-    return CompiledNode{[params](const Call& call) {
+    Kernel compute = [params](const Call& call) {
       kernels::BatchNormParams bound = params;
       bound.scale = call.in<float>(1);
       bound.shift = call.in<float>(2);
@@ -282,7 +436,8 @@ struct Layer {
       bound.variance = call.in<float>(4);
       kernels::batch_norm(bound, call.in<float>(0), call.out<float>(0));
       return Status::ok();
-    }};
+    };
+    return with_activation(std::move(compute), op.activation, out().elements());
   }
 
   Result<CompiledNode> operator()(const graph::InstanceNorm& op) const {
@@ -316,7 +471,29 @@ struct Layer {
     }};
   }
 
+  CompiledNode lrn_last(const graph::Lrn& op) const {
+    kernels::LrnPixels pixels;
+    pixels.channels = x()[x().rank() - 1];
+    pixels.count = x().elements() / pixels.channels;
+    // As ONNX defines the region for even sizes too.
+    pixels.before = (op.size - 1) / 2, pixels.after = op.size / 2;
+    pixels.factor = op.alpha / static_cast<float>(op.size);
+    pixels.bias = op.bias;
+    const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
+    const std::int64_t scratch = pixels.before + pixels.channels + pixels.after + simd->lanes;
+    return {[simd, pixels](const Call& call) {
+              kernels::LrnPixels bound = pixels;
+              bound.input = call.in<float>(0);
+              bound.output = call.out<float>(0);
+              bound.squares = reinterpret_cast<float*>(call.scratch);
+              simd->lrn(bound);
+              return Status::ok();
+            },
+            static_cast<std::size_t>(scratch) * sizeof(float), "channels last"};
+  }
+
   Result<CompiledNode> operator()(const graph::Lrn& op) const {
+    if (op.layout == graph::Layout::kChannelsLast) return lrn_last(op);
     kernels::LrnParams params;
     params.batch = x()[0];
     params.channels = x()[1];
@@ -331,15 +508,10 @@ struct Layer {
     }};
   }
 
-  Result<CompiledNode> operator()(const graph::Pool& op) const {
-    const auto axes = resolve(op, what.operands);
-    if (!axes) return axes.status();
-    const bool is_max = op.kind == graph::Pool::Kind::kMax;
-    const std::int64_t planes = x()[0] * x()[1];
-    if (axes->size() > 2) return pool_nd(op, *axes, planes);
-    const auto [h, w] = as_2d(*axes);
+  static kernels::PoolParams pool_params(const graph::Pool& op,
+                                         const std::vector<WindowAxis>& axes) {
+    const auto [h, w] = as_2d(axes);
     kernels::PoolParams params;
-    params.planes = planes;
     params.height = h.in, params.width = w.in;
     params.out_height = h.out, params.out_width = w.out;
     params.kernel_h = h.kernel, params.kernel_w = w.kernel;
@@ -348,6 +520,38 @@ struct Layer {
     params.pad_top = h.pad_begin, params.pad_left = w.pad_begin;
     params.pad_bottom = h.pad_end, params.pad_right = w.pad_end;
     params.count_include_pad = op.count_include_pad;
+    return params;
+  }
+
+  Result<CompiledNode> pool_last(const graph::Pool& op) const {
+    const auto axes = axes_of_turned(op);
+    if (!axes) return axes.status();
+    const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
+    kernels::PoolLastParams params;
+    params.kind =
+        op.kind == graph::Pool::Kind::kMax ? kernels::PoolKind::kMax : kernels::PoolKind::kAverage;
+    params.batch = x()[0];
+    params.channels = x()[x().rank() - 1];
+    params.input_step = input_step(0, params.channels);
+    params.output_step = output_step(params.channels);
+    params.window = pool_params(op, *axes);
+    return CompiledNode{[simd, params](const Call& call) {
+                          kernels::pool_last(*simd, params, call.in<float>(0), call.out<float>(0),
+                                             call.scratch);
+                          return Status::ok();
+                        },
+                        kernels::pool_last_scratch_bytes(params), "channels last"};
+  }
+
+  Result<CompiledNode> operator()(const graph::Pool& op) const {
+    if (op.layout == graph::Layout::kChannelsLast) return pool_last(op);
+    const auto axes = resolve(op, what.operands);
+    if (!axes) return axes.status();
+    const bool is_max = op.kind == graph::Pool::Kind::kMax;
+    const std::int64_t planes = x()[0] * x()[1];
+    if (axes->size() > 2) return pool_nd(op, *axes, planes);
+    kernels::PoolParams params = pool_params(op, *axes);
+    params.planes = planes;
     return CompiledNode{[params, is_max](const Call& call) {
       if (is_max) {
         auto* indices = call.outputs.size() > 1 ? call.out<std::int64_t>(1) : nullptr;
@@ -433,6 +637,24 @@ struct Layer {
         kernels::global_max_pool(planes, area, call.in<float>(0), call.out<float>(0));
         return Status::ok();
       }};
+    }
+    // The pixels of channels-last images.
+    const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
+    const auto count = static_cast<std::int64_t>(axes->size());
+    const bool is_run = count > 0 && axes->back() - axes->front() + 1 == count;
+    if (simd != nullptr && is_run && op.kind == graph::ReduceKind::kMean) {
+      const auto begin = static_cast<std::size_t>(axes->front());
+      const auto end = static_cast<std::size_t>(axes->back()) + 1;
+      const std::int64_t inner = product(x(), end, x().rank());
+      if (inner > 1 && product(x(), begin, end) > 0) {
+        return CompiledNode{[simd, outer = product(x(), 0, begin),
+                             middle = product(x(), begin, end), inner](const Call& call) {
+                              kernels::mean_last(*simd, outer, middle, inner, call.in<float>(0),
+                                                 call.out<float>(0), call.scratch);
+                              return Status::ok();
+                            },
+                            kernels::mean_last_scratch_bytes(inner)};
+      }
     }
     return reduce<float>(fn, std::move(*axes));
   }
@@ -545,13 +767,47 @@ std::optional<std::vector<WindowAxis>> axes_of_weights(const Op& op, const Shape
   return std::move(*axes);
 }
 
+struct Matrix {
+  std::int64_t k = 0, n = 0;
+  kernels::PackedGemm::Layout layout = kernels::PackedGemm::Layout::kKByN;
+  const float* data = nullptr;
+};
+
+std::shared_ptr<const kernels::ConvLast> pack_matmul(
+    const kernels::SimdKernels& simd, kernels::Precision precision, const Matrix& b,
+    const float* bias, const std::optional<graph::Unary>& activation) {
+  kernels::ConvParams params;
+  params.in_channels = b.k, params.out_channels = b.n;
+  std::vector<float> turned;
+  if (b.layout == kernels::PackedGemm::Layout::kKByN) {
+    turned.resize(static_cast<std::size_t>(b.k * b.n));
+    for (std::int64_t k = 0; k < b.k; ++k) {
+      for (std::int64_t n = 0; n < b.n; ++n) {
+        turned[static_cast<std::size_t>(n * b.k + k)] = b.data[k * b.n + n];
+      }
+    }
+  }
+  return std::make_shared<const kernels::ConvLast>(
+      simd, precision, params, turned.empty() ? b.data : turned.data(), bias,
+      kernels::Epilogue{activation_of(activation), {}});
+}
+
 }  // namespace
+
+std::shared_ptr<const kernels::Winograd> LazyWinograd::get() const {
+  std::call_once(once_, [this] {
+    made_ = std::make_shared<const kernels::Winograd>(
+        *simd_, params_, weights_.data<float>(), bias_ ? bias_->data<float>() : nullptr, epilogue_);
+  });
+  return made_;
+}
 
 Result<CompiledNode> compile_layer(const NodeToCompile& what) {
   return std::visit(Layer{what}, what.node.operation);
 }
 
-PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* const> constants) {
+PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* const> constants,
+                           kernels::Precision precision) {
   PackedWeights packed;
   const auto constant = [&](std::size_t i) {
     return i < constants.size() ? constants[i] : nullptr;
@@ -564,11 +820,24 @@ PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* cons
   if (has_bias && (bias == nullptr || bias->dtype() != DType::kF32)) return packed;
   const float* bias_data = bias == nullptr ? nullptr : bias->data<float>();
   const Shape& shape = weights->shape();
+  const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
 
   if (const auto* conv = std::get_if<graph::Conv>(&node.operation)) {
     if (conv->group < 1 || shape.rank() < 3) return packed;
     const auto axes = axes_of_weights(*conv, shape, shape[1] * conv->group);
     if (!axes || (bias != nullptr && bias->elements() != shape[0])) return packed;
+    if (simd != nullptr) {
+      packed.conv_last = std::make_shared<const kernels::ConvLast>(
+          *simd, precision, conv_params(*conv, shape, *axes), weights->data<float>(), bias_data,
+          kernels::Epilogue{activation_of(conv->activation), activation_of(conv->after)});
+      const kernels::ConvParams& params = packed.conv_last->params();
+      if (kernels::Winograd::covers(params)) {
+        packed.winograd = std::make_shared<const LazyWinograd>(
+            *simd, params, *weights, bias == nullptr ? std::nullopt : std::optional(*bias),
+            kernels::Epilogue{activation_of(conv->activation), activation_of(conv->after)});
+      }
+      return packed;
+    }
     packed.conv = std::make_shared<const kernels::PackedConv>(
         conv_params(*conv, shape, *axes), weights->data<float>(), bias_data,
         kernels::Epilogue{activation_of(conv->activation), activation_of(conv->after)});
@@ -577,9 +846,14 @@ PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* cons
     const auto axes = axes_of_weights(*conv, shape, shape[0]);
     if (!axes || (bias != nullptr && bias->elements() != shape[1] * conv->group)) return packed;
     if (!conv->output_shape.empty()) return packed;
+    const kernels::ConvTransposeParams params = conv_transpose_params(*conv, shape, *axes);
+    if (simd != nullptr && kernels::ConvTransposeLast::covers(params)) {
+      packed.conv_transpose_last = std::make_shared<const kernels::ConvTransposeLast>(
+          *simd, params, weights->data<float>(), bias_data, activation_of(conv->activation));
+      return packed;
+    }
     packed.conv_transpose = std::make_shared<const kernels::PackedConvTranspose>(
-        conv_transpose_params(*conv, shape, *axes), weights->data<float>(), bias_data,
-        activation_of(conv->activation));
+        params, weights->data<float>(), bias_data, activation_of(conv->activation));
   } else if (const auto* gemm = std::get_if<graph::Gemm>(&node.operation)) {
     if (shape.rank() != 2 || gemm->transpose_a || gemm->alpha != 1.0f) return packed;
     const std::int64_t n = shape[gemm->transpose_b ? 0 : 1];
@@ -590,10 +864,22 @@ PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* cons
     if (!is_row) return packed;
     const auto layout =
         gemm->transpose_b ? kernels::PackedGemm::Layout::kNByK : kernels::PackedGemm::Layout::kKByN;
+    if (simd != nullptr) {
+      packed.matmul = pack_matmul(*simd, precision, {k, n, layout, weights->data<float>()},
+                                  bias_data, gemm->activation);
+      return packed;
+    }
     packed.gemm = std::make_shared<const kernels::PackedGemm>(
         k, n, layout, weights->data<float>(), bias_data, activation_of(gemm->activation));
   } else if (const auto* matmul = std::get_if<graph::MatMul>(&node.operation)) {
     if (shape.rank() != 2 || (bias != nullptr && bias->elements() != shape[1])) return packed;
+    if (simd != nullptr) {
+      packed.matmul = pack_matmul(
+          *simd, precision,
+          {shape[0], shape[1], kernels::PackedGemm::Layout::kKByN, weights->data<float>()},
+          bias_data, matmul->activation);
+      return packed;
+    }
     packed.gemm = std::make_shared<const kernels::PackedGemm>(
         shape[0], shape[1], kernels::PackedGemm::Layout::kKByN, weights->data<float>(), bias_data,
         activation_of(matmul->activation));

@@ -1,10 +1,11 @@
 #include "sluice/nodes/infer/graph/importer.h"
+#include "sluice/nodes/infer/native/kernels/simd.h"
 #include "sluice/nodes/infer/native/native_model.h"
 
 namespace sluice::native {
 namespace {
 
-// The embedded CPU engine, fp32. There on every machine.
+// The embedded CPU engine: fp32, or products in bf16. There on every machine.
 class NativeBackend final : public Backend {
  public:
   std::string_view name() const override { return "native"; }
@@ -12,12 +13,16 @@ class NativeBackend final : public Backend {
 
   Result<std::shared_ptr<const Model>> load(const std::string& path,
                                             const ModelOptions& options) const override {
-    if (options.precision == Precision::kBf16) {
-      return unsupported("model.precision", "the native engine computes in fp32, not in bf16");
+    const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
+    const bool has_bf16 = simd != nullptr && simd->product_bf16 != nullptr;
+    if (options.precision == Precision::kBf16 && !has_bf16) {
+      return unsupported("model.precision", "this CPU has no instructions for bf16 (AVX512-BF16)");
     }
+    const bool is_bf16 = options.precision != Precision::kFp32 && has_bf16;
     Result<graph::Graph> graph = graph::import_onnx(path, {options.outputs});
     if (!graph) return graph.status();
-    Result<std::shared_ptr<const Model>> model = NativeModel::make(std::move(*graph));
+    Result<std::shared_ptr<const Model>> model = NativeModel::make(
+        std::move(*graph), is_bf16 ? kernels::Precision::kBf16 : kernels::Precision::kFp32);
     if (!model) return model_error(model.status()).with_context("cannot load " + path);
     return model;
   }

@@ -18,8 +18,10 @@ class NativeModel final : public Model {
   // millisecond to make.
   static constexpr std::size_t kMaxPlans = 16;
 
+  // `precision`: of products; where the CPU does not have it they are in fp32.
   // Errors: model.unsupported, infer.shape (constants that do not fit each other).
-  static Result<std::shared_ptr<const Model>> make(graph::Graph graph);
+  static Result<std::shared_ptr<const Model>> make(graph::Graph graph,
+                                                   kernels::Precision precision);
 
   const std::vector<ModelPort>& inputs() const override { return graph_.input_ports; }
   const std::vector<ModelPort>& outputs() const override { return outputs_; }

@@ -1,9 +1,11 @@
 #include "sluice/nodes/infer/native/plan.h"
 
 #include "sluice/nodes/infer/native/arena.h"
+#include "sluice/nodes/infer/native/layout.h"
 #include "sluice/nodes/infer/native/storage.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 namespace sluice::native {
@@ -21,17 +23,21 @@ std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
 // Makes one plan. The order of its methods is the order of the work.
 class Planner {
  public:
-  Planner(const graph::Graph& graph, std::span<const PackedWeights> weights)
-      : graph_(graph), weights_(weights), storage_(graph.values.size()) {}
+  Planner(LaidGraph laid, std::span<const PackedWeights> weights)
+      : graph_(std::move(laid.graph)),
+        weights_from_(std::move(laid.weights_from)),
+        first_from_(std::move(laid.first_from)),
+        depthwise_from_(std::move(laid.depthwise_from)),
+        weights_(weights),
+        facts_(std::move(laid.facts)),
+        storage_(graph_.values.size()) {}
 
-  Result<std::shared_ptr<const Plan>> plan(std::span<const Fact> inputs) {
-    Result<std::vector<Fact>> facts = graph::infer_facts(graph_, inputs, evaluate);
-    if (!facts) return facts.status();
-    facts_ = std::move(*facts);
+  Result<std::shared_ptr<const Plan>> plan() {
     choose_nodes();
     find_views();
     find_lifetimes();
     compute_concats_in_place();
+    compute_channels_in_place();
     overwrite_dying_operands();
     place_roots();
     if (Status status = compile_steps(); !status.is_ok()) return status;
@@ -107,6 +113,7 @@ class Planner {
         if (id != kNoValue) last_[root_of(id)] = std::max(last_[root_of(id)], i + 1);
       }
     }
+    has_parts_.assign(graph_.values.size(), 0);
     is_fixed_.assign(graph_.values.size(), 0);
     for (ValueId id : graph_.inputs) is_fixed_[at(id)] = 1;
     for (std::size_t id = 0; id < graph_.values.size(); ++id) {
@@ -126,9 +133,14 @@ class Planner {
   // True when the value fills its root, which is written by a step and goes nowhere else.
   bool is_movable(ValueId id) const {
     const Storage::Location location = storage_.locate(id);
-    return !is_known(id) && location.offset == 0 && !is_fixed_[location.root] &&
-           last_[location.root] != kForever &&
+    return !is_known(id) && !has_parts_[location.root] && location.offset == 0 &&
+           !is_fixed_[location.root] && last_[location.root] != kForever &&
            bytes_of(id) == bytes_of(static_cast<ValueId>(location.root));
+  }
+
+  static bool is_flat(const Shape& shape, std::size_t axis) {
+    return std::all_of(shape.begin(), shape.begin() + axis,
+                       [](std::int64_t extent) { return extent == 1; });
   }
 
   // With nothing before the axis, each part is one run of the result.
@@ -139,9 +151,7 @@ class Planner {
       if (concat == nullptr || !runs(i)) continue;
       const Shape& out = facts_[at(node.outputs[0])].shape;
       const auto axis = graph::resolve_axis(concat->axis, out.rank());
-      bool is_flat = true;
-      for (std::size_t k = 0; axis && k < *axis; ++k) is_flat = is_flat && out[k] == 1;
-      if (!is_flat) continue;
+      if (!axis || !is_flat(out, *axis)) continue;
       std::size_t offset = 0;
       for (ValueId id : node.inputs) {
         // A part that is there twice is merged once, for its first place.
@@ -152,6 +162,74 @@ class Planner {
       }
       flat_concats_.push_back(i);
     }
+  }
+
+  // A concatenation of the channels of images that have them innermost.
+  bool joins_channels(std::size_t index) const {
+    const graph::Node& node = graph_.nodes[index];
+    const auto* concat = std::get_if<graph::Concat>(&node.operation);
+    if (concat == nullptr || !runs(index)) return false;
+    const Shape& out = facts_[at(node.outputs[0])].shape;
+    const auto axis = graph::resolve_axis(concat->axis, out.rank());
+    return axis && out.rank() >= 3 && *axis + 1 == out.rank() && !is_flat(out, *axis);
+  }
+
+  // Each part is a run of every pixel of the result: who writes and who reads it has to step over
+  // the others.
+  void compute_channels_in_place() {
+    is_stepped_.assign(graph_.values.size(), 0);
+    const graph::Uses uses(graph_);
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      if (!joins_channels(i)) continue;
+      const graph::Node& node = graph_.nodes[i];
+      std::size_t offset = 0;
+      for (ValueId id : node.inputs) {
+        if (root_of(id) != root_of(node.outputs[0]) && can_be_part(uses, id)) {
+          merge(at(id), node.outputs[0], offset);
+          is_stepped_[at(id)] = 1;
+          has_parts_[root_of(node.outputs[0])] = 1;
+        }
+        offset += static_cast<std::size_t>(channels_of(id)) * size_of(facts_[at(id)].dtype);
+      }
+      channel_concats_.push_back(i);
+    }
+  }
+
+  bool can_be_part(const graph::Uses& uses, ValueId id) const {
+    if (is_known(id) || root_of(id) != at(id) || is_fixed_[at(id)] || last_[at(id)] == kForever) {
+      return false;
+    }
+    // Nothing but parts of its own may lie in it: a view counts on its pixels being dense.
+    for (std::size_t other = 0; other < graph_.values.size(); ++other) {
+      const bool is_in_it = storage_.locate(static_cast<ValueId>(other)).root == at(id);
+      if (is_in_it && other != at(id) && !is_stepped_[other]) return false;
+    }
+    const auto producer = static_cast<std::size_t>(uses.producer(id));
+    if (!runs(producer) ||
+        !(writes_steps(graph_.nodes[producer].operation) ||
+          std::binary_search(channel_concats_.begin(), channel_concats_.end(), producer))) {
+      return false;
+    }
+    for (std::int32_t index : uses.consumers(id)) {
+      const auto consumer = static_cast<std::size_t>(index);
+      if (!is_chosen_[consumer] || joins_channels(consumer)) continue;
+      const graph::Node& node = graph_.nodes[consumer];
+      for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+        if (node.inputs[k] == id && !reads_steps(node.operation, k)) return false;
+      }
+    }
+    return true;
+  }
+
+  std::int64_t channels_of(ValueId id) const {
+    const Shape& shape = facts_[at(id)].shape;
+    return shape[shape.rank() - 1];
+  }
+
+  // The floats from a pixel of the value to the next; 0 where its pixels are dense.
+  std::int64_t step_of(ValueId id) const {
+    const bool is_part = id != kNoValue && is_stepped_[at(id)];
+    return is_part ? channels_of(static_cast<ValueId>(root_of(id))) : 0;
   }
 
   void overwrite_dying_operands() {
@@ -224,8 +302,11 @@ class Planner {
   Status compile_steps() {
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
       if (!runs(i)) continue;
-      const bool is_flat = std::binary_search(flat_concats_.begin(), flat_concats_.end(), i);
-      if (Status status = is_flat ? compile_flat_concat(i) : compile_step(i); !status.is_ok()) {
+      if (std::binary_search(flat_concats_.begin(), flat_concats_.end(), i)) {
+        compile_flat_concat(i);
+      } else if (std::binary_search(channel_concats_.begin(), channel_concats_.end(), i)) {
+        compile_channel_concat(i);
+      } else if (Status status = compile_step(i); !status.is_ok()) {
         return status;
       }
     }
@@ -236,7 +317,18 @@ class Planner {
     const graph::Node& node = graph_.nodes[index];
     const std::vector<const Fact*> operands = operands_of(node);
     const std::vector<Fact> outputs = outputs_of(node);
-    Result<CompiledNode> compiled = compile({node, operands, outputs, &weights_[index]});
+    const PackedWeights none;
+    const auto weights_of = [&](std::size_t from) {
+      return from == LaidGraph::kNoWeights ? nullptr : &weights_[from];
+    };
+    const PackedWeights* weights = weights_of(weights_from_[index]);
+    std::vector<std::int64_t> input_steps, output_steps;
+    for (ValueId id : node.inputs) input_steps.push_back(step_of(id));
+    for (ValueId id : node.outputs) output_steps.push_back(step_of(id));
+    Result<CompiledNode> compiled =
+        compile({node, operands, outputs, weights == nullptr ? &none : weights,
+                 weights_of(first_from_[index]), weights_of(depthwise_from_[index]), input_steps,
+                 output_steps});
     if (!compiled) return compiled.status();
     Step step{std::move(compiled->run),
               plan_.operands.size(),
@@ -256,7 +348,45 @@ class Planner {
   }
 
   // The parts that could not be computed in their place are copied there.
-  Status compile_flat_concat(std::size_t index) {
+  void compile_channel_concat(std::size_t index) {
+    const graph::Node& node = graph_.nodes[index];
+    const ValueId result = node.outputs[0];
+    const Place out = place_of(result);
+    const Storage::Location whole = storage_.locate(result);
+    const std::size_t bytes = size_of(facts_[at(result)].dtype);
+    const auto step_bytes = [&](ValueId id) {
+      return static_cast<std::size_t>(step_of(id) != 0 ? step_of(id) : channels_of(id)) * bytes;
+    };
+    std::size_t offset = 0;
+    for (ValueId id : node.inputs) {
+      const std::size_t run = static_cast<std::size_t>(channels_of(id)) * bytes;
+      const Storage::Location part = storage_.locate(id);
+      const bool is_there = !is_known(id) && is_stepped_[at(id)] && part.root == whole.root &&
+                            part.offset == whole.offset + offset;
+      if (!is_there && run > 0) {
+        const std::size_t pixels = bytes_of(id) / run;
+        Kernel copy = [pixels, run, from_step = step_bytes(id),
+                       to_step = step_bytes(result)](const Call& call) {
+          const std::byte* from = call.in<std::byte>(0);
+          std::byte* to = call.out<std::byte>(0);
+          for (std::size_t i = 0; i < pixels; ++i, from += from_step, to += to_step) {
+            std::memcpy(to, from, run);
+          }
+          return Status::ok();
+        };
+        add_copy(std::move(copy), id, {out.in, out.index, out.offset + offset}, node.origin);
+      }
+      offset += run;
+    }
+  }
+
+  void add_copy(Kernel copy, ValueId from, const Place& to, const std::string& origin) {
+    plan_.steps.push_back({std::move(copy), plan_.operands.size(), 1, 1, {}, origin, "copy"});
+    plan_.operands.push_back(place_of(from));
+    plan_.operands.push_back(to);
+  }
+
+  void compile_flat_concat(std::size_t index) {
     const graph::Node& node = graph_.nodes[index];
     const Place out = place_of(node.outputs[0]);
     const Storage::Location whole = storage_.locate(node.outputs[0]);
@@ -267,23 +397,14 @@ class Planner {
       const bool is_there =
           !is_known(id) && part.root == whole.root && part.offset == whole.offset + offset;
       if (!is_there && bytes > 0) {
-        Step step{[bytes](const Call& call) {
-                    std::copy_n(call.in<std::byte>(0), bytes, call.out<std::byte>(0));
-                    return Status::ok();
-                  },
-                  plan_.operands.size(),
-                  1,
-                  1,
-                  {},
-                  node.origin,
-                  "copy"};
-        plan_.operands.push_back(place_of(id));
-        plan_.operands.push_back({out.in, out.index, out.offset + offset});
-        plan_.steps.push_back(std::move(step));
+        Kernel copy = [bytes](const Call& call) {
+          std::copy_n(call.in<std::byte>(0), bytes, call.out<std::byte>(0));
+          return Status::ok();
+        };
+        add_copy(std::move(copy), id, {out.in, out.index, out.offset + offset}, node.origin);
       }
       offset += bytes;
     }
-    return Status::ok();
   }
 
   void lay_out_arena() {
@@ -311,15 +432,18 @@ class Planner {
     }
   }
 
-  const graph::Graph& graph_;
-  std::span<const PackedWeights> weights_;
-  std::vector<Fact> facts_;
+  const graph::Graph graph_;
+  const std::vector<std::size_t> weights_from_, first_from_, depthwise_from_;  // by node
+  const std::span<const PackedWeights> weights_;
+  const std::vector<Fact> facts_;
   Storage storage_;
   std::vector<char> is_chosen_, is_view_;  // by node
   std::vector<std::size_t> first_, last_;  // by root
   std::vector<char> is_fixed_;             // by root: inputs and constants, never written
-  std::vector<std::size_t> flat_concats_;  // nodes, ascending
-  std::vector<Place> places_;              // by root, and by constant
+  std::vector<char> has_parts_;            // by root: values lie in it pixel by pixel
+  std::vector<char> is_stepped_;           // by value: it lies so in its root
+  std::vector<std::size_t> flat_concats_, channel_concats_;  // nodes, ascending
+  std::vector<Place> places_;                                // by root, and by constant
   std::vector<Block> blocks_;
   Plan plan_;
 };
@@ -329,7 +453,9 @@ class Planner {
 Result<std::shared_ptr<const Plan>> make_plan(const graph::Graph& graph,
                                               std::span<const PackedWeights> weights,
                                               std::span<const Fact> inputs) {
-  return Planner(graph, weights).plan(inputs);
+  Result<std::vector<Fact>> facts = graph::infer_facts(graph, inputs, evaluate);
+  if (!facts) return facts.status();
+  return Planner(lay_out_images(graph, weights, std::move(*facts)), weights).plan();
 }
 
 }  // namespace sluice::native

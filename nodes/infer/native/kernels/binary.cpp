@@ -211,7 +211,7 @@ void run(Dims a_dims, const T* a, Dims b_dims, const T* b, R* output) {
              b_repeats = walk.strides[1][walk.rank - 1] == 0;
   void (*run_row)(std::int64_t, Operand<T>, Operand<T>, R*) = row_portable<Op, T, R>;
 #if SLUICE_HAVE_AVX2
-  if (isa() == Isa::kAvx2) run_row = row_avx2<Op, T, R>;
+  if (isa() >= Isa::kAvx2) run_row = row_avx2<Op, T, R>;
 #endif
   walk.for_each_row([&](const std::array<std::int64_t, 2>& offsets) {
     run_row(count, {a + offsets[0], a_repeats}, {b + offsets[1], b_repeats}, output);

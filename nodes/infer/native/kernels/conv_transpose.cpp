@@ -30,7 +30,7 @@ struct PackedConvTranspose::Impl {
   std::int64_t rows() const { return group_outputs() * window(); }
   std::int64_t depth() const { return params.in_channels / params.groups; }
   std::int64_t packed_size() const {
-    return isa() == Isa::kAvx2 ? packed_rows_size(rows(), depth()) : rows() * depth();
+    return isa() >= Isa::kAvx2 ? packed_rows_size(rows(), depth()) : rows() * depth();
   }
 
   void multiply(const float* input, std::int64_t area, std::int64_t count, std::int64_t group,
@@ -68,7 +68,7 @@ PackedConvTranspose::PackedConvTranspose(const ConvTransposeParams& params, cons
   for (std::int64_t g = 0; g < params.groups; ++g) {
     const float* from = weights + g * depth * rows;
     float* to = impl->weights.data() + g * impl->packed_size();
-    if (isa() == Isa::kAvx2) {
+    if (isa() >= Isa::kAvx2) {
       pack_rows({from, rows, depth, 1, rows}, to);
     } else {
       for (std::int64_t r = 0; r < rows; ++r) {
@@ -103,7 +103,7 @@ void PackedConvTranspose::Impl::multiply(const float* input, std::int64_t area, 
                                          std::int64_t group, float* panels, float* columns) const {
   const float* packed = weights.data() + group * packed_size();
   const float* biases = row_bias.data() + group * rows();
-  if (isa() != Isa::kAvx2) {
+  if (isa() < Isa::kAvx2) {
     init_blas();
     for (std::int64_t r = 0; r < rows(); ++r) std::fill_n(columns + r * count, count, biases[r]);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(rows()),

@@ -18,23 +18,32 @@ __attribute__((weak)) void gotoblas_dynamic_quit();
 namespace sluice::kernels {
 namespace {
 
+#if SLUICE_HAVE_AVX2
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 Isa detect() {
 #if SLUICE_HAVE_AVX2
   const char* limit = std::getenv("SLUICE_ISA");
-  if (limit != nullptr && std::strcmp(limit, "portable") == 0) return Isa::kPortable;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::kAvx2;
-#endif
+  if (!has_avx2() || (limit != nullptr && std::strcmp(limit, "portable") == 0)) {
+    return Isa::kPortable;
+  }
+  if (!has_avx512() || (limit != nullptr && std::strcmp(limit, "avx2") == 0)) return Isa::kAvx2;
+  return Isa::kAvx512;
+#else
   return Isa::kPortable;
+#endif
 }
 
 // The OpenBLAS core this CPU should have at least, or null where any choice is as good.
 const char* wanted_core() {
 #if SLUICE_HAVE_AVX2
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
-    return "SkylakeX";
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+  if (has_avx512()) return "SkylakeX";
+  if (has_avx2()) return "Haswell";
 #endif
   return nullptr;
 }
@@ -71,7 +80,17 @@ Isa isa() {
   return best;
 }
 
-std::string_view to_string(Isa isa) { return isa == Isa::kAvx2 ? "avx2" : "portable"; }
+std::string_view to_string(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512:
+      return "avx512";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kPortable:
+      break;
+  }
+  return "portable";
+}
 
 void init_blas() {
   static std::once_flag once;

@@ -85,7 +85,7 @@ PackedGemm::PackedGemm(std::int64_t k, std::int64_t n, Layout layout, const floa
                      n_step = layout == Layout::kKByN ? 1 : k;
   for (std::int64_t i = 0; i < k; ++i) {
     for (std::int64_t j = 0; j < n; ++j) {
-      const std::int64_t at = isa() == Isa::kAvx2
+      const std::int64_t at = isa() >= Isa::kAvx2
                                   ? (j / kTileColumns * k + i) * kTileColumns + j % kTileColumns
                                   : i * n + j;
       impl->b.data()[at] = b[i * k_step + j * n_step];
@@ -102,7 +102,7 @@ std::int64_t PackedGemm::k() const { return impl_->k; }
 std::int64_t PackedGemm::n() const { return impl_->n; }
 
 std::size_t PackedGemm::scratch_bytes(std::int64_t m) const {
-  return isa() == Isa::kAvx2
+  return isa() >= Isa::kAvx2
              ? static_cast<std::size_t>(packed_rows_size(m, impl_->k)) * sizeof(float)
              : 0;
 }
@@ -111,7 +111,7 @@ void PackedGemm::run(std::int64_t m, const float* a, const float* residual, floa
                      std::byte* scratch) const {
   const std::int64_t k = impl_->k, n = impl_->n;
   if (m == 0 || n == 0) return;
-  if (isa() != Isa::kAvx2) {
+  if (isa() < Isa::kAvx2) {
     assert(residual != y);
     GemmParams params{.m = m,
                       .n = n,

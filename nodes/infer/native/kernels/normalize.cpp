@@ -168,7 +168,7 @@ SLUICE_AVX2 double exponentials_avx2(std::int64_t n, float shift, const float* i
 
 double exponentials(std::int64_t n, float shift, const float* input, float* output) {
 #if SLUICE_HAVE_AVX2
-  if (isa() == Isa::kAvx2) return exponentials_avx2(n, shift, input, output);
+  if (isa() >= Isa::kAvx2) return exponentials_avx2(n, shift, input, output);
 #endif
   double total = 0.0;
   for (std::int64_t i = 0; i < n; ++i) {

@@ -83,7 +83,7 @@ void combine_columns(const PoolParams& p, const float* plane, const Taps& rows, 
   const std::int64_t n = columns.end - columns.first;
   if (n <= 0) return;
 #if SLUICE_HAVE_AVX2
-  if (isa() == Isa::kAvx2) {
+  if (isa() >= Isa::kAvx2) {
     return combine_avx2<Op>(p, plane, rows, columns.first, n, start, output + columns.first);
   }
 #endif

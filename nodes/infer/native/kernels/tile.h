@@ -33,10 +33,10 @@ struct Tile {
   const Epilogue* epilogue = nullptr;  // REQUIRES: not null when finish is set
 };
 
-// REQUIRES: isa() == Isa::kAvx2.
+// REQUIRES: isa() >= Isa::kAvx2.
 void run_tile_avx2(const Tile& tile);
 
-// Applies an activation to `vectors` times eight values, 32-byte aligned. REQUIRES: isa() ==
+// Applies an activation to `vectors` times eight values, 32-byte aligned. REQUIRES: isa() >=
 // Isa::kAvx2.
 void activate_avx2(const Activation& activation, int vectors, float* values);
 

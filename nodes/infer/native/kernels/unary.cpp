@@ -255,7 +255,7 @@ void unary(Unary fn, float alpha, float beta, std::int64_t count, const float* i
     if (input != output) std::copy_n(input, count, output);
     return;
   }
-  if (isa() == Isa::kAvx2 && run_vectors(fn, alpha, beta, count, input, output)) return;
+  if (isa() >= Isa::kAvx2 && run_vectors(fn, alpha, beta, count, input, output)) return;
   for (std::int64_t i = 0; i < count; ++i) output[i] = evaluate(fn, input[i], alpha, beta);
 }
 

@@ -1,0 +1,39 @@
+#include "sluice/nodes/infer/native/kernels/simd/kernels.h"
+
+namespace sluice::kernels::SLUICE_SIMD {
+namespace {
+
+constexpr SimdKernels make_kernels() {
+  SimdKernels kernels{};
+  kernels.name = SLUICE_SIMD_AVX512 ? "avx512" : "avx2";
+  kernels.lanes = kLanes;
+  for (int v = 0; v <= kMaxVectors; ++v) kernels.max_rows[v] = kMaxRows[v];
+  kernels.product = product;
+  kernels.depthwise = depthwise;
+  kernels.pool = pool;
+  kernels.winograd_input = winograd_input;
+  kernels.winograd_output = winograd_output;
+  kernels.add_pixels = add_pixels;
+  kernels.scale = scale;
+  kernels.lrn = lrn;
+  kernels.activate = activate;
+  kernels.interleave = interleave;
+  return kernels;
+}
+
+#if SLUICE_SIMD_AVX512
+constexpr SimdKernels with_bf16(SimdKernels kernels) {
+  kernels.product_bf16 = product_bf16;
+  kernels.round_to_bf16 = round_to_bf16;
+  return kernels;
+}
+#endif
+
+}  // namespace
+
+const SimdKernels kKernels = make_kernels();
+#if SLUICE_SIMD_AVX512
+const SimdKernels kKernelsBf16 = with_bf16(make_kernels());
+#endif
+
+}  // namespace sluice::kernels::SLUICE_SIMD
