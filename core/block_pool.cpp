@@ -29,8 +29,8 @@ constexpr unsigned kStepsLog = 3;
 constexpr std::size_t kClasses = (47 - kSmallestLog) << kStepsLog;  // blocks up to 128 TiB
 constexpr std::size_t kLargestBlock = std::size_t{1} << 46;
 // What a thread keeps for itself: small blocks, some of each size. Larger ones are worth a lock.
-constexpr std::size_t kThreadBlockBytes = 64 << 10;
-constexpr std::size_t kThreadClasses = (((16 - kSmallestLog) + 1) << kStepsLog) + 1;
+constexpr unsigned kThreadBlockLog = 17;  // blocks up to 128 KiB
+constexpr std::size_t kThreadClasses = ((kThreadBlockLog - kSmallestLog) << kStepsLog) + 1;
 // Blocks of a size that a thread keeps: enough to hand them on in lots, never much memory.
 constexpr std::size_t kThreadKeepBytes = 64 << 10;
 constexpr std::uint32_t kThreadMostBlocks = 128;
