@@ -8,6 +8,17 @@
 #include <mutex>
 #include <vector>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SLUICE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SLUICE_ASAN 1
+#endif
+#endif
+#ifdef SLUICE_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace sluice {
 namespace {
 
@@ -18,8 +29,8 @@ constexpr unsigned kStepsLog = 3;
 constexpr std::size_t kClasses = (47 - kSmallestLog) << kStepsLog;  // blocks up to 128 TiB
 constexpr std::size_t kLargestBlock = std::size_t{1} << 46;
 // What a thread keeps for itself: small blocks, some of each size. Larger ones are worth a lock.
-constexpr std::size_t kThreadBlockBytes = 64 << 10;
-constexpr std::size_t kThreadClasses = (((16 - kSmallestLog) + 1) << kStepsLog) + 1;
+constexpr unsigned kThreadBlockLog = 17;  // blocks up to 128 KiB
+constexpr std::size_t kThreadClasses = ((kThreadBlockLog - kSmallestLog) << kStepsLog) + 1;
 // Blocks of a size that a thread keeps: enough to hand them on in lots, never much memory.
 constexpr std::size_t kThreadKeepBytes = 64 << 10;
 constexpr std::uint32_t kThreadMostBlocks = 128;
@@ -48,10 +59,31 @@ constexpr std::uint32_t kept_blocks(std::size_t size_class) {
       kThreadKeepBytes / block_bytes(size_class), kThreadFewestBlocks, kThreadMostBlocks));
 }
 
-// What stands at the start of an idle block.
+// The link of an idle block, at its start.
 struct Idle {
   Idle* next;
 };
+
+#ifdef SLUICE_ASAN
+// AddressSanitizer finds a use of an idle block, and one past the bytes that were asked for. The
+// link lies in front of the block then: the leak check follows no pointer in poisoned memory.
+constexpr std::size_t kLinkBytes = kAlignment;
+
+void* open_block(Idle* idle, std::size_t size_bytes) {
+  std::byte* block = reinterpret_cast<std::byte*>(idle) + kLinkBytes;
+  ASAN_UNPOISON_MEMORY_REGION(block, size_bytes);
+  return block;
+}
+Idle* close_block(void* block, std::size_t whole_bytes) {
+  ASAN_POISON_MEMORY_REGION(block, whole_bytes);
+  return new (static_cast<std::byte*>(block) - kLinkBytes) Idle{nullptr};
+}
+#else
+constexpr std::size_t kLinkBytes = 0;
+
+void* open_block(Idle* idle, std::size_t) { return idle; }
+Idle* close_block(void* block, std::size_t) { return new (block) Idle{nullptr}; }
+#endif
 
 // Blocks that one thread keeps. The counters are written by that thread only and read by `stats`.
 struct ThreadCache {
@@ -149,8 +181,8 @@ class SharedPool {
     give(size_class, first, last, blocks);
   }
 
-  void* allocate(std::size_t size_class) {
-    const std::size_t bytes = block_bytes(size_class);
+  Idle* allocate(std::size_t size_class) {
+    const std::size_t bytes = kLinkBytes + block_bytes(size_class);
     void* block = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
     if (!block) {
       trim();  // what stands idle in other sizes may be what is missing
@@ -158,7 +190,7 @@ class SharedPool {
       if (!block) return nullptr;
     }
     allocated_.fetch_add(1, std::memory_order_relaxed);
-    return block;
+    return close_block(static_cast<std::byte*>(block) + kLinkBytes, block_bytes(size_class));
   }
 
   BlockPool::Stats stats() {
@@ -269,10 +301,10 @@ ThreadCache* cache_for(std::size_t size_class) {
   return thread_cache ? thread_cache : make_cache();
 }
 
-void* take_slowly(std::size_t size_class, ThreadCache* cache) {
+Idle* take_slowly(std::size_t size_class, ThreadCache* cache) {
   SharedPool& pool = SharedPool::instance();
   if (!cache) {
-    void* block = pool.take(size_class);
+    Idle* block = pool.take(size_class);
     return block ? block : pool.allocate(size_class);
   }
   pool.refill(*cache, size_class);
@@ -291,18 +323,21 @@ void* BlockPool::take(std::size_t size_bytes) {
   if (size_bytes > kLargestBlock) return nullptr;
   const std::size_t size_class = class_of(size_bytes);
   ThreadCache* cache = cache_for(size_class);
-  if (!cache || !cache->lists[size_class].first) return take_slowly(size_class, cache);
+  if (!cache || !cache->lists[size_class].first) {
+    Idle* block = take_slowly(size_class, cache);
+    return block ? open_block(block, size_bytes) : nullptr;
+  }
   ThreadCache::List& list = cache->lists[size_class];
   Idle* block = list.first;
   list.first = block->next;
   list.count.store(list.count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   cache->reused.store(cache->reused.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  return block;
+  return open_block(block, size_bytes);
 }
 
 void BlockPool::give(void* block, std::size_t size_bytes) {
   const std::size_t size_class = class_of(size_bytes);
-  Idle* idle = new (block) Idle{nullptr};
+  Idle* idle = close_block(block, block_bytes(size_class));
   ThreadCache* cache = cache_for(size_class);
   if (!cache) {
     SharedPool::instance().give(size_class, idle, idle, 1);

@@ -1,5 +1,6 @@
 #include "sluice/runtime/ledger.h"
 
+#include "sluice/core/own_descriptor.h"
 #include "sluice/core/value.h"
 
 #include <fcntl.h>
@@ -52,7 +53,11 @@ void Ledger::write_reject(const Token& token) {
     std::error_code ignored;
     const std::filesystem::path folder = std::filesystem::path(plan_.path).parent_path();
     if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
-    file_ = ::open(plan_.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (leads_to_closed_descriptor(plan_.path, FileAccess::kWrite)) {
+      errno = EBADF;
+    } else {
+      file_ = ::open(plan_.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    }
   }
   const Rejection& rejection = token.rejection();
   const Value line(Value::Object{{"item", token.key()},

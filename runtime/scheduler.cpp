@@ -8,8 +8,30 @@
 #include <array>
 #include <deque>
 
+#if defined(__SANITIZE_THREAD__)
+#define SLUICE_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SLUICE_TSAN 1
+#endif
+#endif
+#ifdef SLUICE_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace sluice {
 namespace {
+
+// oneTBB is not built with ThreadSanitizer, which therefore does not see that a task which was
+// handed to it runs after all that was done before. These say so: what came before `hand_over` on
+// one thread is seen after `take_over`, of the same address, on another.
+#ifdef SLUICE_TSAN
+void hand_over(const void* what) { __tsan_release(const_cast<void*>(what)); }
+void take_over(const void* what) { __tsan_acquire(const_cast<void*>(what)); }
+#else
+void hand_over(const void*) {}
+void take_over(const void*) {}
+#endif
 
 // Of Scheduler::active_.
 constexpr std::uint64_t kBegun = std::uint64_t{1} << 32;
@@ -68,6 +90,7 @@ Scheduler::~Scheduler() {
 
 std::size_t Scheduler::add_node() {
   graph_->nodes.emplace_back(*graph_->graph, tbb::flow::unlimited, [this](Runnable* work) {
+    take_over(work);
     execute(*work);
     return tbb::flow::continue_msg();
   });
@@ -93,10 +116,17 @@ void Scheduler::resubmit(std::size_t node, Runnable& work) {
   begin_one();
   // A task spawned by a pool thread is the next one that thread takes; one that is enqueued waits
   // behind the others, so that a node that always has input starves nobody.
-  graph_->arena.enqueue([this, node, &work] { share(node, work); });
+  hand_over(&work);
+  graph_->arena.enqueue([this, node, &work] {
+    take_over(&work);
+    share(node, work);
+  });
 }
 
-void Scheduler::share(std::size_t node, Runnable& work) { graph_->nodes[node].try_put(&work); }
+void Scheduler::share(std::size_t node, Runnable& work) {
+  hand_over(&work);
+  graph_->nodes[node].try_put(&work);
+}
 
 void Scheduler::before_heavy() {
   Kept& kept = Scheduler::kept();

@@ -3,6 +3,7 @@
 //           fields: { file: item.key, width: page.width, lines: lines } }
 // Without `fields:` a line is the input itself, or an object of all inputs by name.
 // Each record is one write, so a reader never sees half of one. Related: jsonl.read, image.write.
+#include "sluice/core/own_descriptor.h"
 #include "sluice/core/registry.h"
 #include "sluice/nodes/source/file_handle.h"
 
@@ -78,6 +79,9 @@ nodes:
 
   Status open(Context& ctx, std::size_t) override {
     const std::string& name = ctx.option(path).text;
+    if (leads_to_closed_descriptor(name, FileAccess::kWrite)) {
+      return invalid("sink.open", "cannot write " + name + ": it is closed");
+    }
     const std::filesystem::path folder = std::filesystem::path(name).parent_path();
     std::error_code error;
     if (!folder.empty()) std::filesystem::create_directories(folder, error);

@@ -1,5 +1,7 @@
 #include "sluice/nodes/source/line_reader.h"
 
+#include "sluice/core/own_descriptor.h"
+
 #include <fcntl.h>
 
 #include <algorithm>
@@ -14,6 +16,9 @@ constexpr std::size_t kBlockBytes = 256 << 10;
 }  // namespace
 
 Result<LineReader> LineReader::open(const std::string& path, std::size_t max_line_bytes) {
+  if (leads_to_closed_descriptor(path, FileAccess::kRead)) {
+    return invalid("lines.unreadable", "cannot read " + path + ": it is closed");
+  }
   FileHandle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.is_open()) {
     return Status(errno == ENOENT ? Code::kNotFound : Code::kInvalidInput, "lines.unreadable",

@@ -273,6 +273,7 @@ int parse_and_dispatch(int argc, char** argv) {
 }  // namespace
 
 int cli_main(int argc, char** argv) {
+  hold_closed_descriptors();
   // A reader that goes away is found by the write that fails, not by a signal that ends the
   // program.
   std::signal(SIGPIPE, SIG_IGN);

@@ -4,6 +4,11 @@
 
 namespace sluice {
 
+// Gives the descriptors 0 to 2 that the program was started without to /dev/null, so that no file
+// opened later takes the place of stdout, and is written over. Each is open the wrong way round:
+// using it fails as if it were closed. Call it before anything opens a file.
+void hold_closed_descriptors();
+
 // Writes a command's data to stdout and gives the exit code: 0, also where the reader has closed
 // it, as `| head` does; 1 where it could not be written, which is then said on stderr.
 int write_data(std::string_view data);

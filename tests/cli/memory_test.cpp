@@ -2,6 +2,7 @@
 // through, and the process stays near its limit.
 #include "tests/cli/program.h"
 #include "tests/nodes/image/pictures.h"
+#include "tests/support/sanitizers.h"
 
 #include <gtest/gtest.h>
 
@@ -18,7 +19,7 @@ using testing::Workplace;
 constexpr std::uint64_t kLimit = 64 << 20;  // as given to the run
 // The program and its libraries, and what its threads hold that belongs to no item; a sanitizer
 // keeps a shadow of memory and what was freed.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if SLUICE_TEST_ASAN || SLUICE_TEST_TSAN
 constexpr std::uint64_t kSlack = 1024ull << 20;
 #else
 constexpr std::uint64_t kSlack = 48ull << 20;

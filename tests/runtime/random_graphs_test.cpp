@@ -8,6 +8,7 @@
 
 #include "tests/runtime/random_graph.h"
 #include "tests/runtime/test_nodes.h"
+#include "tests/support/sanitizers.h"
 
 #include <gtest/gtest.h>
 
@@ -25,15 +26,7 @@ using testing::collected;
 using testing::RandomGraph;
 using namespace std::chrono_literals;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLUICE_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SLUICE_SANITIZED 1
-#endif
-#endif
-
-#ifdef SLUICE_SANITIZED
+#if SLUICE_TEST_ASAN || SLUICE_TEST_TSAN
 constexpr std::uint64_t kGraphs = 400;
 #else
 constexpr std::uint64_t kGraphs = 8000;
