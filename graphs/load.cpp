@@ -1,6 +1,6 @@
 #include "sluice/graphs/load.h"
 
-#include "sluice/core/own_descriptor.h"
+#include "sluice/core/read_file.h"
 #include "sluice/core/registry.h"
 #include "sluice/graphs/node_reader.h"
 #include "sluice/graphs/overrides.h"
@@ -9,14 +9,9 @@
 #include "sluice/graphs/suggest.h"
 #include "sluice/graphs/yaml_reader.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -269,32 +264,6 @@ std::string GraphReader::node_with_option(const std::string& option) const {
   return {};
 }
 
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
-// What the file holds, as far as it is read; where it cannot be, the message says why.
-Result<std::string> read_text(const std::string& path) {
-  const auto unreadable = [](const std::string& why) { return invalid("yaml.unreadable", why); };
-  if (leads_to_closed_descriptor(path, FileAccess::kRead)) return unreadable("it is closed");
-  // Not blocking, so that a named pipe does not wait for its writer.
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) return unreadable(std::strerror(errno));
-  const std::unique_ptr<std::FILE, CloseFile> file(::fdopen(descriptor, "rb"));
-  struct stat status {};
-  if (!file || ::fstat(descriptor, &status) != 0) return unreadable(std::strerror(errno));
-  // A writer that is there is waited for: the shell's <(...) is such a pipe.
-  ::fcntl(descriptor, F_SETFL, O_RDONLY);
-  // One byte over the limit is enough to refuse the file, whatever its size, and pipes have none.
-  std::string text(kMaxYamlBytes + 1, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-  if (std::ferror(file.get())) return unreadable(std::strerror(errno));
-  if (text.empty() && S_ISFIFO(status.st_mode)) {
-    return unreadable("it is no regular file but a pipe, and nobody writes to it");
-  }
-  return text;
-}
-
 }  // namespace
 
 Checked<GraphSpec> load_text_leniently(const std::string& text, const std::string& file,
@@ -304,12 +273,18 @@ Checked<GraphSpec> load_text_leniently(const std::string& text, const std::strin
   return GraphReader(std::move(*tree.value), file, options, std::move(tree.diagnostics)).read();
 }
 
-Checked<GraphSpec> load_file_leniently(const std::string& path, const LoadOptions& options) {
-  const Result<std::string> text = read_text(path);
-  if (text) return load_text_leniently(*text, path, options);
+Checked<std::string> read_graph_text(const std::string& path) {
+  Result<std::string> text = read_file(path);
+  if (text) return {std::move(*text), {}};
   Problems problems(path, nullptr);
   problems.add("SL0101", {}, "cannot read " + path + ": " + text.status().message());
   return {std::nullopt, problems.take()};
+}
+
+Checked<GraphSpec> load_file_leniently(const std::string& path, const LoadOptions& options) {
+  Checked<std::string> text = read_graph_text(path);
+  if (!text.value) return {std::nullopt, std::move(text.diagnostics)};
+  return load_text_leniently(*text.value, path, options);
 }
 
 Checked<GraphSpec> load_file(const std::string& path, const LoadOptions& options) {

@@ -17,6 +17,9 @@ struct LoadOptions {
   Environment environment;                                  // empty: the process' own
 };
 
+// The text of a pipeline file; a pipe is read to its end. Blocks: reads, and waits for a pipe's
+// writer where there is one.
+Checked<std::string> read_graph_text(const std::string& path);
 // Reads a graph: YAML, then values from outside, then the words of the language. Options get their
 // types when it is planned. The value is there where nothing was wrong. Blocks: reads the file.
 Checked<GraphSpec> load_file(const std::string& path, const LoadOptions& options = {});

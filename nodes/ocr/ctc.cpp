@@ -5,12 +5,12 @@
 // Takes the likeliest class of each step, drops repeats and blanks ("Connectionist Temporal
 // Classification", Graves and others, 2006). Lines under min_score, and lines of nothing but white
 // space, are filtered: they are simply not in the gathered list. Related: ocr.boxes, gather.
+#include "sluice/core/read_file.h"
 #include "sluice/core/registry.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <limits>
 
 namespace sluice {
@@ -153,14 +153,14 @@ class Ctc final : public Node {
   void load_characters(Resolve& plan) {
     if (plan.has(characters)) {
       const std::string& path = plan.option(characters).text;
-      std::ifstream file(path, std::ios::binary);
-      if (!file) {
+      const Result<std::string> text = read_file(path);
+      if (!text) {
         plan.option_problem(characters, "SL0704",
-                            "cannot read " + path + ": " + std::strerror(errno),
+                            "cannot read " + path + ": " + text.status().message(),
                             "correct the path");
         return;
       }
-      characters_ = split_lines(std::string(std::istreambuf_iterator<char>(file), {}));
+      characters_ = split_lines(*text);
       if (characters_.empty()) plan.option_problem(characters, "SL0704", path + " is empty");
       return;
     }

@@ -3,16 +3,15 @@
 //   json: { type: jsonl.write, from: best, path: ./classes.jsonl, fields: { file: item.key, best:
 //   value } }
 // Related: softmax, argmax, infer.
+#include "sluice/core/read_file.h"
 #include "sluice/core/registry.h"
 #include "sluice/nodes/source/utf8.h"
 #include "sluice/nodes/tensor/axis.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <numeric>
+#include <sstream>
 
 namespace sluice {
 namespace {
@@ -157,9 +156,15 @@ class Topk final : public Node {
 
   void load_labels(Resolve& plan) {
     const std::string& path = plan.option(labels).text;
-    std::ifstream file(path, std::ios::binary);
+    const Result<std::string> text = read_file(path);
+    if (!text) {
+      plan.option_problem(labels, "SL0704", "cannot read " + path + ": " + text.status().message(),
+                          "correct the path");
+      return;
+    }
+    std::istringstream lines(*text);
     std::string line;
-    while (std::getline(file, line)) {
+    while (std::getline(lines, line)) {
       if (!line.empty() && line.back() == '\r') line.pop_back();
       if (find_invalid_utf8(line) != std::string_view::npos) {
         plan.option_problem(
@@ -170,12 +175,8 @@ class Topk final : public Node {
       }
       labels_.push_back(line);
     }
-    if (file.bad() || !file.eof()) {
-      plan.option_problem(labels, "SL0704", "cannot read " + path + ": " + std::strerror(errno),
-                          "correct the path");
-    } else if (labels_.empty()) {
+    if (labels_.empty())
       plan.option_problem(labels, "SL0704", path + " is empty", "write a label a line");
-    }
   }
 
   void check_extents(Resolve& plan, const PlannedAxis& planned, bool gives_list) const {

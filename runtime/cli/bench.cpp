@@ -216,13 +216,13 @@ int bench_command(const BenchArguments& arguments) {
   const std::optional<Duration> time = read_time(arguments.time, "`--time`");
   if (!load || !warm_up || !time) return kExitUsage;
   log_to_stderr(LogLevel::kWarning, LogFormat::kText);
-  if (arguments.overwrite)
-    allow_overwrite(load_file_leniently(arguments.pipeline.file, *load), *load);
 
   RunOptions options;
   options.limit = arguments.limit;
   options.measure = true;
-  PipelineResult pipeline = Pipeline::load(plan_file(arguments.pipeline.file, *load), options);
+  const std::string& file = arguments.pipeline.file;
+  PipelineResult pipeline = Pipeline::load(
+      arguments.overwrite ? plan_file_overwriting(file, *load) : plan_file(file, *load), options);
   write_message(pipeline.error());
   if (!pipeline) return kExitUsage;
   if (const Status started = pipeline->start(); !started) return usage_error(started.message());

@@ -69,17 +69,13 @@ class Checker {
   void check_file(const std::string& path) {
     std::error_code error;
     if (!is_markdown(path) || !fs::is_regular_file(path, error)) {
-      LoadOptions options = options_;
-      allow_overwrite(load_file_leniently(path, options), options);
-      keep(plan_file(path, options).diagnostics);
+      keep(plan_file_overwriting(path, options_).diagnostics);
       return;
     }
     for (const YamlBlock& block : yaml_blocks(text_of(path))) {
       // The rest of a page's YAML are pieces that only make sense in the text around them.
       if (!is_pipeline(block.text)) continue;
-      LoadOptions options = options_;
-      allow_overwrite(load_text_leniently(block.text, path, options), options);
-      keep(plan_text(block.text, path, options).diagnostics);
+      keep(plan_text_overwriting(block.text, path, options_).diagnostics);
     }
   }
 

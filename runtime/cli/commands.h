@@ -2,7 +2,7 @@
 
 #include "sluice/core/clock.h"
 #include "sluice/core/log.h"
-#include "sluice/graphs/load.h"
+#include "sluice/graphs/make_plan.h"
 #include "sluice/runtime/logging.h"
 
 #include <cstdint>
@@ -80,8 +80,11 @@ int version_command();
 std::optional<LoadOptions> load_options(const std::vector<std::string>& params,
                                         const std::vector<std::string>& sets);
 
-// Sets the option `overwrite` of every node that has one: what `--overwrite` means, and what the
-// commands do that only look, for which it is no fault that a run has been there before.
-void allow_overwrite(const Checked<GraphSpec>& graph, LoadOptions& options);
+// Plans with the option `overwrite` set in every node that has one: what `--overwrite` means, and
+// what the commands do that only look, for which it is no fault that a run has been there before.
+// The file is read once: it may be a pipe.
+Checked<Plan> plan_file_overwriting(const std::string& path, const LoadOptions& options);
+Checked<Plan> plan_text_overwriting(const std::string& text, const std::string& file,
+                                    LoadOptions options);
 
 }  // namespace sluice

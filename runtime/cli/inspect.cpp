@@ -12,8 +12,7 @@ namespace {
 std::optional<Plan> planned(const PipelineArguments& arguments) {
   std::optional<LoadOptions> options = load_options(arguments.params, arguments.sets);
   if (!options) return std::nullopt;
-  allow_overwrite(load_file_leniently(arguments.file, *options), *options);
-  Checked<Plan> plan = plan_file(arguments.file, *options);
+  Checked<Plan> plan = plan_file_overwriting(arguments.file, *options);
   write_message(plan.diagnostics.render());
   return std::move(plan.value);
 }
@@ -59,14 +58,23 @@ std::optional<LoadOptions> load_options(const std::vector<std::string>& params,
   return options;
 }
 
-void allow_overwrite(const Checked<GraphSpec>& graph, LoadOptions& options) {
-  if (!graph.value) return;
-  for (const NodeDecl& node : graph.value->nodes) {
-    const NodeType* type = find_node_type(node.type);
-    if (type && type->spec->find_option("overwrite")) {
-      options.sets.push_back("nodes." + node.name + ".overwrite=true");
+Checked<Plan> plan_file_overwriting(const std::string& path, const LoadOptions& options) {
+  Checked<std::string> text = read_graph_text(path);
+  if (!text.value) return {std::nullopt, std::move(text.diagnostics)};
+  return plan_text_overwriting(*text.value, path, options);
+}
+
+Checked<Plan> plan_text_overwriting(const std::string& text, const std::string& file,
+                                    LoadOptions options) {
+  const Checked<GraphSpec> graph = load_text_leniently(text, file, options);
+  if (graph.value) {
+    for (const NodeDecl& node : graph.value->nodes) {
+      const NodeType* type = find_node_type(node.type);
+      if (type && type->spec->find_option("overwrite"))
+        options.sets.push_back("nodes." + node.name + ".overwrite=true");
     }
   }
+  return plan_text(text, file, options);
 }
 
 }  // namespace sluice

@@ -147,13 +147,13 @@ int run_command(const RunArguments& arguments) {
   const std::optional<Duration> timeout = drain_timeout(arguments.drain_timeout);
   if (!load || !timeout) return kExitUsage;
   log_to_stderr(arguments.log_level, arguments.log_format);
-  if (arguments.overwrite)
-    allow_overwrite(load_file_leniently(arguments.pipeline.file, *load), *load);
 
   RunOptions options;
   options.limit = arguments.limit;
   options.fail_fast = arguments.fail_fast;
-  PipelineResult pipeline = Pipeline::load(plan_file(arguments.pipeline.file, *load), options);
+  const std::string& file = arguments.pipeline.file;
+  PipelineResult pipeline = Pipeline::load(
+      arguments.overwrite ? plan_file_overwriting(file, *load) : plan_file(file, *load), options);
   write_message(pipeline.error());
   if (!pipeline) return kExitUsage;
   if (const Status started = pipeline->start(); !started) {

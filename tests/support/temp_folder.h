@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -36,6 +38,12 @@ class TempFolder {
     std::filesystem::create_directories(file.parent_path());
     std::ofstream(file, std::ios::binary) << bytes;
     return file.string();
+  }
+  // Makes a named pipe; gives its path.
+  std::string make_pipe(std::string_view name) const {
+    std::string pipe = path(name);
+    if (::mkfifo(pipe.c_str(), 0600) != 0) throw std::runtime_error("cannot make the pipe " + pipe);
+    return pipe;
   }
   std::string read(std::string_view name) const {
     std::ifstream file(path_ / name, std::ios::binary);

@@ -137,6 +137,8 @@ TEST(OcrCtc, RefusesToRunWithoutCharacters) {
               FailsWith("node.resolve", "SL0704"));
   EXPECT_THAT(NodeHarness("ocr.ctc", {{"characters", folder.write("empty", "")}}).open(),
               FailsWith("node.resolve", "SL0704"));
+  EXPECT_THAT(NodeHarness("ocr.ctc", {{"characters", folder.make_pipe("pipe")}}).open(),
+              FailsWith("node.resolve", "nobody writes to it"));
 }
 
 TEST(OcrCtc, RefusesAModelOfOtherClasses) {

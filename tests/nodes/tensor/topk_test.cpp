@@ -134,8 +134,9 @@ TEST(Topk, RefusesWhatCanNeverBe) {
 
 TEST(Topk, RefusesLabelsThatCannotBeRead) {
   const TempFolder folder;
-  for (const std::string& path : {folder.path("none.txt"), folder.write("empty.txt", ""),
-                                  folder.write("latin1.txt", "caf\xE9\n"), folder.path()}) {
+  for (const std::string& path :
+       {folder.path("none.txt"), folder.write("empty.txt", ""),
+        folder.write("latin1.txt", "caf\xE9\n"), folder.path(), folder.make_pipe("pipe")}) {
     EXPECT_THAT(planned({{4, ""}}, {{"k", std::int64_t{1}}, {"labels", path}}),
                 FailsWith("node.resolve", "SL0704"))
         << path;
