@@ -1,5 +1,6 @@
 #include "sluice/runtime/app_ports.h"
 
+#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -35,9 +36,11 @@ void TicketState::end(Outcome outcome) {
 
 Outcome TicketState::wait() const {
   // About what it takes to wake a thread; each look makes way for whoever else wants the core.
-  constexpr int kLooks = 200;
+  // Where another program takes it, one look lasts as long as its time slice.
+  constexpr auto kSpin = std::chrono::microseconds(50);
   int outcome = outcome_.load(std::memory_order_acquire);
-  for (int i = 0; i < kLooks && outcome == kOpen; ++i) {
+  for (const auto began = std::chrono::steady_clock::now();
+       outcome == kOpen && std::chrono::steady_clock::now() - began < kSpin;) {
     std::this_thread::yield();
     outcome = outcome_.load(std::memory_order_acquire);
   }

@@ -81,8 +81,9 @@ TEST(Layers, HaveOneSpellingForEveryHeaderOfOurs) {
 
 TEST(Layers, KeepTheCoreToTheStandardLibrary) {
   for (const Include& include : includes_below("core")) {
-    const bool of_compiler = include.header.starts_with("sanitizer/");
-    const bool third_party = include.header.find('/') != std::string::npos && !of_compiler &&
+    const bool of_platform =
+        include.header.starts_with("sanitizer/") || include.header.starts_with("sys/");
+    const bool third_party = include.header.find('/') != std::string::npos && !of_platform &&
                              layer_of(include.header).empty();
     EXPECT_FALSE(third_party) << include.file << " includes " << include.header;
   }

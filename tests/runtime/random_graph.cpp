@@ -281,7 +281,7 @@ RandomGraph::RandomGraph(std::uint64_t seed) : random_(seed) {
   may_drop_ = one_in(5);
   tight_memory_ = !may_drop_ && one_in(8);
   ending_ = one_in(8) ? Ending::kAborted : one_in(8) ? Ending::kStopped : Ending::kItself;
-  yields_ = below(2000);
+  steps_before_ending_ = below(200'000);
   const int sources = one_in(3) ? 1 + below(3) : 1;
   for (int i = 0; i < sources; ++i) add_source();
   const int steps = 2 + below(16);

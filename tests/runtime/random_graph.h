@@ -30,8 +30,8 @@ class RandomGraph {
   Ending ending() const { return ending_; }
   // Time stands still, so that no wait of a batch ever ends by itself.
   bool is_frozen() const { return frozen_; }
-  // How often the test lets others run before it ends the run.
-  int yields_before_ending() const { return yields_; }
+  // How far the test counts before it ends the run: a millisecond of work at most.
+  int steps_before_ending() const { return steps_before_ending_; }
 
   // One thing that a sink gets.
   struct Value {
@@ -125,7 +125,7 @@ class RandomGraph {
   int threads_ = 1;
   int in_flight_ = 1;
   std::uint64_t memory_bytes_ = 0;
-  int yields_ = 0;
+  int steps_before_ending_ = 0;
   Ending ending_ = Ending::kItself;
   bool frozen_ = true;
   bool drops_ = false;

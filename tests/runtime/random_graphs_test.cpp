@@ -13,11 +13,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
-#include <thread>
 
 namespace sluice {
 namespace {
@@ -174,7 +174,9 @@ void run_graph(std::uint64_t seed) {
 
   engine.start();
   if (graph.ending() != RandomGraph::Ending::kItself) {
-    for (int i = 0; i < graph.yields_before_ending(); ++i) std::this_thread::yield();
+    std::atomic<int> steps = 0;
+    while (steps.fetch_add(1, std::memory_order_relaxed) < graph.steps_before_ending()) {
+    }
     if (graph.ending() == RandomGraph::Ending::kAborted)
       engine.abort();
     else
