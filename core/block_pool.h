@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <vector>
 
 namespace sluice {
 
@@ -43,5 +44,22 @@ struct Pooled {
     BlockPool::give(block, size_bytes);
   }
 };
+
+// Allocates from the pool: what a call needs for itself alone costs the system nothing either.
+template <typename T>
+struct PoolAllocator {
+  using value_type = T;
+  PoolAllocator() = default;
+  template <typename Other>
+  PoolAllocator(const PoolAllocator<Other>&) {}
+  T* allocate(std::size_t count) {
+    if (void* block = BlockPool::take(count * sizeof(T))) return static_cast<T*>(block);
+    throw std::bad_alloc();
+  }
+  void deallocate(T* block, std::size_t count) { BlockPool::give(block, count * sizeof(T)); }
+  friend bool operator==(const PoolAllocator&, const PoolAllocator&) { return true; }
+};
+template <typename T>
+using PooledVector = std::vector<T, PoolAllocator<T>>;
 
 }  // namespace sluice

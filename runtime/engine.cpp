@@ -57,7 +57,10 @@ Engine::Engine(Plan plan, EngineOptions options)
 }
 
 Engine::~Engine() {
-  if (!closer_.joinable()) return;
+  if (!closer_.joinable()) {
+    close_opened();
+    return;
+  }
   if (running_.load(std::memory_order_acquire)) abort();
   closer_.join();
   // A stop that came when the run was at rest has woken the hosts once more.
@@ -105,10 +108,7 @@ Status Engine::open() {
   for (const auto& host : hosts_) {
     const Status opened = host->open();
     if (!opened.is_ok()) {
-      for (std::size_t i = 0; i < opened_; ++i) {
-        const Status closed = hosts_[i]->close();
-        if (!closed.is_ok()) Log(hosts_[i]->name()).warning(closed.message());
-      }
+      close_opened();
       return opened.with_context(host->name());
     }
     ++opened_;
@@ -116,22 +116,31 @@ Status Engine::open() {
   return Status::ok();
 }
 
+void Engine::close_opened() {
+  for (; opened_ > 0; --opened_) {
+    Host& host = *hosts_[opened_ - 1];
+    const Status closed = host.close();
+    if (!closed.is_ok()) Log(host.name()).warning(closed.message());
+  }
+}
+
 void Engine::start() {
   live_hosts_ = hosts_.size();
   at_rest_ = false;
   running_.store(true, std::memory_order_release);
   watch();
+  for (const auto& host : hosts_) host->start();
+  // Only now: a run that fails at once must not be shut down while it is being started.
   closer_ = std::thread([this] {
     name_this_thread("run");
     bring_to_rest();
   });
-  for (const auto& host : hosts_) host->start();
 }
 
 void Engine::stop_sources() {
   sources_stopped_.store(true, std::memory_order_release);
   sources_source_.request_stop();
-  for (const auto& host : hosts_) host->wake();
+  wake_hosts();
 }
 
 void Engine::abort() {
@@ -139,7 +148,7 @@ void Engine::abort() {
   sources_stopped_.store(true, std::memory_order_release);
   sources_source_.request_stop();
   abort_source_.request_stop();
-  for (const auto& host : hosts_) host->wake();
+  wake_hosts();
   const std::lock_guard lock(mutex_);
   finished_changed_.notify_all();
 }
@@ -186,10 +195,9 @@ void Engine::shut_down() {
     timer = std::exchange(watch_timer_, 0);
   }
   if (timer != 0) clock().cancel(timer);
-  // Sources with a thread of their own make work for the pool, so they go first.
-  for (const auto& host : hosts_) {
-    if (dynamic_cast<SourceHost*>(host.get()) != nullptr) host->discard();
-  }
+  // Sources with a thread of their own make work for the pool, so they go first. What a source
+  // holds is its step's until the pool is idle too.
+  for (const auto& host : hosts_) host->end_thread();
   scheduler_->wait_idle();
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
     Host& host = *hosts_[i];
@@ -255,6 +263,12 @@ bool Engine::knows_costs() {
   const bool all = std::ranges::all_of(hosts_, [](const auto& host) { return host->knows_cost(); });
   if (all) knows_costs_.store(true, std::memory_order_relaxed);
   return all;
+}
+
+void Engine::wake_hosts() {
+  // Before the start there is nothing to wake, and `start` sees how things stand.
+  if (!running_.load(std::memory_order_acquire)) return;
+  for (const auto& host : hosts_) host->wake();
 }
 
 void Engine::wake_sources() {

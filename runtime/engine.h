@@ -41,6 +41,7 @@ class Engine final : public Token::Observer {
 
   // Opens every node; on an error those that were opened are closed again.
   Status open();
+  bool is_open() const { return !hosts_.empty() && opened_ == hosts_.size(); }
   void start();
   // No new items; those on their way are finished.
   void stop_sources();
@@ -84,7 +85,9 @@ class Engine final : public Token::Observer {
  private:
   friend class SettleScope;
   void connect();
+  void close_opened();  // of a run that was not started
   void delivered(std::size_t source, std::int64_t items, std::size_t largest_bytes);
+  void wake_hosts();
   void wake_sources();
   void on_pool_idle();
   void bring_to_rest();

@@ -34,6 +34,8 @@ class Host : public DirectReader, public Runnable, public NodeServices {
   virtual void start() {}
   // The pool has nothing left to run: release what waits only for company.
   virtual void on_pool_idle() {}
+  // The run ends early: end the node's own thread. What it began has been done afterwards.
+  virtual void end_thread() {}
   // The run ends early: forget what is held. No step runs now or later.
   virtual void discard();
   // For a node that was opened and has not come to its end.

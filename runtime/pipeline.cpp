@@ -80,9 +80,12 @@ AppOutput& Pipeline::app_output(const std::string& name, const PayloadType& type
   return output->app_output();
 }
 
+Status Pipeline::open() { return engine_->open(); }
+
 Status Pipeline::start() {
-  const Status opened = engine_->open();
-  if (!opened.is_ok()) return opened;
+  if (!engine_->is_open()) {
+    if (Status opened = engine_->open(); !opened) return opened;
+  }
   started_ = engine_->clock().now();
   engine_->start();
   return Status::ok();

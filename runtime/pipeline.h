@@ -142,7 +142,10 @@ class Pipeline {
             [call = std::move(callback)](const PayloadRef& payload) { call(payload.get<T>()); });
   }
 
-  // Opens every node and lets the sources go. An error says which node could not be opened.
+  // Opens every node: models are loaded, outputs made. An error says which node could not be
+  // opened. Blocks.
+  Status open();
+  // Lets the sources go, after `open` where that was not called.
   Status start();
   // Waits until all sources have come to their end and every item to its. Blocks.
   Report wait();

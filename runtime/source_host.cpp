@@ -31,7 +31,7 @@ SourceHost::SourceHost(Engine& engine, PlanNode& node, std::size_t place, std::s
   }
 }
 
-SourceHost::~SourceHost() { discard(); }
+SourceHost::~SourceHost() { end_thread(); }
 
 Status SourceHost::open() {
   Context ctx(*this, nullptr, 0);
@@ -54,11 +54,10 @@ Status SourceHost::close() {
   return node_calls::close(node_, ctx);
 }
 
-void SourceHost::discard() {
+void SourceHost::end_thread() {
   leaving_.store(true, std::memory_order_release);
   work_.release();
   if (thread_.joinable()) thread_.join();
-  Host::discard();
 }
 
 std::stop_token SourceHost::stop() { return engine_.source_stop_token(); }

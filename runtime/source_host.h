@@ -21,7 +21,7 @@ class SourceHost final : public Host, private AppInput::Puller {
   Status open() override;
   void start() override;
   Status close() override;
-  void discard() override;
+  void end_thread() override;
   std::stop_token stop() override;
   std::optional<std::uint64_t> total() const { return node_.total(); }
   std::string waiting_for() const override;

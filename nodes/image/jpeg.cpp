@@ -1,11 +1,14 @@
 #include "sluice/nodes/image/codec.h"
 #include "sluice/nodes/image/exif.h"
+#include "sluice/nodes/image/jpeg_arena.h"
 
 #include <jpeglib.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <vector>
 // After jpeglib.h, which it needs.
 #include <jerror.h>
@@ -110,12 +113,52 @@ class Charge {
   std::size_t bytes_ = 0;
 };
 
+// What libjpeg keeps between pictures: each thread has one decompressor, so that a picture asks the
+// system for nothing.
+struct Decompressor {
+  Decompressor() = default;
+  Decompressor(const Decompressor&) = delete;
+  Decompressor& operator=(const Decompressor&) = delete;
+  ~Decompressor() {
+    if (created) jpeg_destroy_decompress(&info);
+  }
+  static Decompressor& of_this_thread() {
+    thread_local Decompressor decompressor;
+    return decompressor;
+  }
+
+  // Forgets the last picture, however it ended. May jump to `errors.jump`.
+  void begin() {
+    info.err = &errors.base;
+    if (created) {
+      jpeg_abort_decompress(&info);
+    } else {
+      jpeg_create_decompress(&info);
+      arena.serve(reinterpret_cast<jpeg_common_struct&>(info));
+      created = true;
+    }
+    // All this lay in the arena. A file that leaves its tables out must not get another's.
+    info.src = nullptr;
+    std::fill(std::begin(info.quant_tbl_ptrs), std::end(info.quant_tbl_ptrs), nullptr);
+    std::fill(std::begin(info.dc_huff_tbl_ptrs), std::end(info.dc_huff_tbl_ptrs), nullptr);
+    std::fill(std::begin(info.ac_huff_tbl_ptrs), std::end(info.ac_huff_tbl_ptrs), nullptr);
+    arena.reset();
+    progress.progress_monitor = on_progress;
+    info.progress = &progress;
+  }
+
+  ErrorState errors{};
+  JpegArena arena;
+  jpeg_decompress_struct info{};
+  jpeg_progress_mgr progress{};
+  bool created = false;
+};
+
 class JpegDecoder {
  public:
   explicit JpegDecoder(const DecodeOptions& options) : options_(options) {}
   JpegDecoder(const JpegDecoder&) = delete;
   JpegDecoder& operator=(const JpegDecoder&) = delete;
-  ~JpegDecoder() { jpeg_destroy_decompress(&info_); }
 
   Result<Image> decode(std::span<const std::byte> data) {
     if (!read_header(data)) return failure();
@@ -132,13 +175,10 @@ class JpegDecoder {
   // False after an error.
   bool read_header(std::span<const std::byte> data) {
     install(errors_);
-    info_.err = &errors_.base;
     if (setjmp(errors_.jump) != 0) return false;
-    jpeg_create_decompress(&info_);
-    info_.progress = &progress_;
-    progress_.progress_monitor = on_progress;
+    decompressor_.begin();
     jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(data.data()), data.size());
-    if (options_.apply_rotation) jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xFFFF);
+    jpeg_save_markers(&info_, JPEG_APP0 + 1, options_.apply_rotation ? 0xFFFF : 0);
     jpeg_read_header(&info_, TRUE);
     header_read_ = true;
     return true;
@@ -254,9 +294,9 @@ class JpegDecoder {
   }
 
   const DecodeOptions& options_;
-  ErrorState errors_{};
-  jpeg_decompress_struct info_{};
-  jpeg_progress_mgr progress_{};
+  Decompressor& decompressor_ = Decompressor::of_this_thread();
+  ErrorState& errors_ = decompressor_.errors;
+  jpeg_decompress_struct& info_ = decompressor_.info;
   Charge coefficients_;
   Image image_;
   std::vector<std::uint8_t> row_;  // empty where libjpeg writes into the image

@@ -5,12 +5,13 @@
 // and standard deviation; each is worth whole points of accuracy. Related: image.decode, infer.
 #include "sluice/core/registry.h"
 #include "sluice/nodes/image/opencv.h"
-#include "sluice/nodes/image/resample.h"
+#include "sluice/nodes/image/scale.h"
 
 #include <opencv2/imgproc.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 namespace sluice {
 namespace {
@@ -143,8 +144,6 @@ nodes:
     const Image& picture = ctx.get(image);
     const auto placed = place(ctx, picture);
     if (!placed) return placed.status();
-    auto scaled = resize(ctx, picture, placed->scaled);
-    if (!scaled) return scaled.status();
 
     const bool planar = ctx.option(layout).word == "chw";
     const int planes = ctx.option(channels).word == "grey" ? 1 : 3;
@@ -152,7 +151,7 @@ nodes:
                                : Shape{placed->tensor.height, placed->tensor.width, planes};
     auto tensor = ctx.allocate_tensor(DType::kF32, shape);
     if (!tensor) return tensor.status();
-    fill(ctx, *scaled, *placed, *tensor);
+    if (Status status = fill(ctx, picture, *placed, *tensor); !status) return status;
     if (ctx.wanted(map)) ctx.emit(map, map_of(picture, *placed));
     ctx.emit(out, std::move(*tensor));
     return Status::ok();
@@ -253,22 +252,32 @@ nodes:
     return {scaled, size, {middle(scaled.width, size.width), middle(scaled.height, size.height)}};
   }
 
-  static Result<Image> resize(Context& ctx, const Image& picture, cv::Size size) {
-    if (picture.width() == size.width && picture.height() == size.height) return picture;
-    auto scaled = ctx.allocate_image(size.width, size.height, picture.channels());
-    if (!scaled) return scaled.status();
+  // Scales the part of the picture that the tensor shows, and gives its rows.
+  static Status scale(Context& ctx, const Image& picture, const ScaledPart& part,
+                      const RowSink& sink) {
     const std::string& how = ctx.option(filter).word;
-    if (how == "antialias") {
-      resample_antialiased(picture, *scaled);
-      return scaled;
+    if (picture.width() == part.width && picture.height() == part.height) {
+      give_rows(picture, part, sink);
+    } else if (how == "bilinear") {
+      scale_bilinear(picture, part, sink);
+    } else if (how == "antialias") {
+      scale_antialiased(picture, part, sink);
+    } else {
+      auto scaled = ctx.allocate_image(part.width, part.height, picture.channels());
+      if (!scaled) return scaled.status();
+      cv::Mat target = view_of(*scaled);
+      cv::resize(view_of(picture), target, target.size(), 0, 0,
+                 how == "area"    ? cv::INTER_AREA
+                 : how == "cubic" ? cv::INTER_CUBIC
+                                  : cv::INTER_NEAREST);
+      give_rows(*scaled, part, sink);
     }
-    cv::Mat target = view_of(*scaled);
-    cv::resize(view_of(picture), target, size, 0, 0,
-               how == "area"      ? cv::INTER_AREA
-               : how == "cubic"   ? cv::INTER_CUBIC
-               : how == "nearest" ? cv::INTER_NEAREST
-                                  : cv::INTER_LINEAR);
-    return scaled;
+    return Status::ok();
+  }
+
+  static void give_rows(const Image& picture, const ScaledPart& part, const RowSink& sink) {
+    for (int y = 0; y < part.rows; ++y)
+      sink(y, picture.row(part.y + y) + part.x * picture.channels());
   }
 
   // Which byte of a pixel a channel of the tensor is made from.
@@ -277,54 +286,69 @@ nodes:
     return order == "bgr" ? std::array{2, 1, 0} : std::array{0, 1, 2};
   }
 
-  static void fill(const Context& ctx, const Image& scaled, const Placement& placed,
-                   const Tensor& tensor) {
-    float* values = tensor.data<float>();
+  static Status fill(Context& ctx, const Image& picture, const Placement& placed,
+                     const Tensor& tensor) {
     const cv::Rect window(placed.offset, placed.tensor);
-    const cv::Rect part = window & cv::Rect(0, 0, scaled.width(), scaled.height());
-    if (part != window) std::fill_n(values, tensor.elements(), 0.0F);
+    const cv::Rect part = window & cv::Rect(cv::Point(), placed.scaled);
+    if (part != window) std::fill_n(tensor.data<float>(), tensor.elements(), 0.0F);
 
     const std::string& order = ctx.option(channels).word;
     const bool planar = ctx.option(layout).word == "chw";
     const int planes = order == "grey" ? 1 : 3;
-    const auto from = source_channels(scaled, order);
-    const bool mixes = order == "grey" && scaled.channels() >= 3;
+    const auto from = source_channels(picture, order);
+    const bool mixes = order == "grey" && picture.channels() >= 3;
     const std::ptrdiff_t pixel_step = planar ? 1 : planes;
-    for (int c = 0; c < planes; ++c) {
-      const double mean_value = at_channel(ctx.option(mean), c);
-      const double std_value = at_channel(ctx.option(std_dev), c);
-      const auto factor = static_cast<float>(1.0 / (255.0 * std_value));
-      const auto bias = static_cast<float>(-mean_value / std_value);
-      for (int y = part.y; y < part.br().y; ++y) {
-        const std::ptrdiff_t row = y - window.y;
-        const std::ptrdiff_t column = part.x - window.x;
-        float* to =
-            values + (planar ? (c * placed.tensor.height + row) * placed.tensor.width + column
-                             : (row * placed.tensor.width + column) * planes + c);
-        const std::uint8_t* pixel = scaled.row(y) + part.x * scaled.channels();
-        const int step = scaled.channels();
-        if (mixes) {
-          for (int x = 0; x < part.width; ++x, pixel += step, to += pixel_step) {
-            const float grey = 0.299F * pixel[0] + 0.587F * pixel[1] + 0.114F * pixel[2];
-            *to = grey * factor + bias;
-          }
-        } else {
-          normalize_row(pixel + from[static_cast<std::size_t>(c)], step, part.width, factor, bias,
-                        to, pixel_step);
-        }
+    const int step = picture.channels();
+    const auto normalize = [&](int y, const std::uint8_t* pixels) {
+      const std::ptrdiff_t row = part.y + y - window.y;
+      const std::ptrdiff_t column = part.x - window.x;
+      for (int c = 0; c < planes; ++c) {
+        const Scale scale = scale_of(ctx, c);
+        float* to = tensor.data<float>() +
+                    (planar ? (c * placed.tensor.height + row) * placed.tensor.width + column
+                            : (row * placed.tensor.width + column) * planes + c);
+        if (mixes)
+          normalize_grey(pixels, step, part.width, scale, to, pixel_step);
+        else
+          normalize_row(pixels + from[static_cast<std::size_t>(c)], step, part.width, scale, to,
+                        pixel_step);
       }
-    }
+    };
+    const ScaledPart scaled{placed.scaled.width, placed.scaled.height, part.x, part.y,
+                            part.width,          part.height};
+    return scale(ctx, picture, scaled, std::cref(normalize));
   }
 
-  static void normalize_row(const std::uint8_t* pixel, int step, int count, float factor,
-                            float bias, float* to, std::ptrdiff_t to_step) {
+  // A byte becomes byte * factor + bias.
+  struct Scale {
+    float factor;
+    float bias;
+  };
+
+  static Scale scale_of(const Context& ctx, int channel) {
+    const double mean_value = at_channel(ctx.option(mean), channel);
+    const double std_value = at_channel(ctx.option(std_dev), channel);
+    return {static_cast<float>(1.0 / (255.0 * std_value)),
+            static_cast<float>(-mean_value / std_value)};
+  }
+
+  static void normalize_row(const std::uint8_t* pixel, int step, int count, Scale scale, float* to,
+                            std::ptrdiff_t to_step) {
     // The usual case with its step as a constant, which the compiler makes vector code of.
     if (step == 3 && to_step == 1) {
-      for (int x = 0; x < count; ++x) to[x] = static_cast<float>(pixel[3 * x]) * factor + bias;
+      for (int x = 0; x < count; ++x)
+        to[x] = static_cast<float>(pixel[3 * x]) * scale.factor + scale.bias;
       return;
     }
+    for (int x = 0; x < count; ++x, pixel += step, to += to_step)
+      *to = static_cast<float>(*pixel) * scale.factor + scale.bias;
+  }
+
+  static void normalize_grey(const std::uint8_t* pixel, int step, int count, Scale scale, float* to,
+                             std::ptrdiff_t to_step) {
     for (int x = 0; x < count; ++x, pixel += step, to += to_step) {
-      *to = static_cast<float>(*pixel) * factor + bias;
+      const float grey = 0.299F * pixel[0] + 0.587F * pixel[1] + 0.114F * pixel[2];
+      *to = grey * scale.factor + scale.bias;
     }
   }
 

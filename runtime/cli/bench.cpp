@@ -190,7 +190,8 @@ std::string json_of(const std::string& name, const Measurement& measurement) {
          "\n";
 }
 
-// Runs it; gives the report at the end of the warm-up where the run was long enough for one.
+// Runs it; gives the report at the end of the warm-up, which lasts until an item has come through,
+// where the run was long enough for one. REQUIRES: the pipeline is open.
 std::optional<Report> run_measured(Pipeline& pipeline, Duration warm_up, Duration time) {
   Interrupts interrupts([&pipeline](int count) {
     if (count == 1) {
@@ -199,9 +200,12 @@ std::optional<Report> run_measured(Pipeline& pipeline, Duration warm_up, Duratio
       pipeline.stop();
     }
   });
-  if (pipeline.wait_for(warm_up)) return std::nullopt;
-  std::optional<Report> warm = pipeline.report();
-  if (finished(*warm) == 0) warm.reset();
+  (void)pipeline.start();  // what can fail is `open`
+  Report warm;
+  while (finished(warm) == 0) {
+    if (pipeline.wait_for(warm_up)) return std::nullopt;
+    warm = pipeline.report();
+  }
   if (!pipeline.wait_for(time)) pipeline.stop_sources();
   pipeline.wait();
   return warm;
@@ -225,7 +229,7 @@ int bench_command(const BenchArguments& arguments) {
       arguments.overwrite ? plan_file_overwriting(file, *load) : plan_file(file, *load), options);
   write_message(pipeline.error());
   if (!pipeline) return kExitUsage;
-  if (const Status started = pipeline->start(); !started) return usage_error(started.message());
+  if (const Status opened = pipeline->open(); !opened) return usage_error(opened.message());
 
   const std::optional<Report> warm = run_measured(*pipeline, *warm_up, *time);
   const Report report = pipeline->wait();

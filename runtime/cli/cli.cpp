@@ -140,7 +140,8 @@ void add_bench(CLI::App& app, BenchArguments& bench) {
   add_limit(command, bench.limit);
   command.add_flag("--overwrite", bench.overwrite, "replaces output files that are there");
   command
-      .add_option("--warm-up", bench.warm_up, "what comes before this time is not measured (1s)")
+      .add_option("--warm-up", bench.warm_up,
+                  "what comes before this time, and before the first item, is not measured (1s)")
       ->type_name("TIME");
   command.add_option("--time", bench.time, "stops the sources after measuring for so long (30s)")
       ->type_name("TIME");

@@ -156,12 +156,12 @@ int run_command(const RunArguments& arguments) {
       arguments.overwrite ? plan_file_overwriting(file, *load) : plan_file(file, *load), options);
   write_message(pipeline.error());
   if (!pipeline) return kExitUsage;
-  if (const Status started = pipeline->start(); !started) {
-    return usage_error(started.message());
-  }
+  if (const Status opened = pipeline->open(); !opened) return usage_error(opened.message());
 
   Progress progress(arguments.progress, pipeline->total_items());
+  // Before the first item: from there on a signal drains.
   RunControl control(*pipeline, progress, *timeout);
+  if (const Status started = pipeline->start(); !started) return usage_error(started.message());
   while (!pipeline->wait_for(progress.interval())) progress.show(pipeline->report());
   control.finished();
   progress.clear();

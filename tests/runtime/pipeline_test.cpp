@@ -310,6 +310,41 @@ TEST(Pipeline, MayBeStoppedAfterItsEndAndDestroyedAtOnce) {
   }
 }
 
+TEST(Pipeline, EndsAtOnceWhenItWasStoppedBeforeItsStart) {
+  const auto opened = [] {
+    Pipeline pipeline = load_yaml(R"(
+nodes:
+  n: { type: test.count, items: 1000000000 }
+  t: { type: test.count_on_thread, items: 1000000000 }
+  end: { type: discard, from: [n, t] }
+)");
+    EXPECT_TRUE(pipeline.open().is_ok());
+    return pipeline;
+  };
+  Pipeline drained = opened();
+  drained.stop_sources();
+  ASSERT_TRUE(drained.start().is_ok());
+  const Report report = drained.wait();
+  EXPECT_EQ(report.items.in, report.items.delivered);
+  EXPECT_EQ(report.exit_code(), 0);
+
+  Pipeline aborted = opened();
+  aborted.stop();
+  ASSERT_TRUE(aborted.start().is_ok());
+  EXPECT_TRUE(aborted.wait().aborted);
+}
+
+TEST(Pipeline, ClosesItsNodesWhenItIsOpenedAndNeverStarted) {
+  const int before = testing::open_nodes();
+  {
+    Pipeline pipeline = load_yaml(
+        "nodes:\n  n: { type: test.count, items: 1 }\n  end: { type: test.fail_run, from: n }\n");
+    ASSERT_TRUE(pipeline.open().is_ok());
+    EXPECT_EQ(testing::open_nodes(), before + 1);
+  }
+  EXPECT_EQ(testing::open_nodes(), before);
+}
+
 TEST(Pipeline, TakesNoMoreThanItsLimit) {
   RunOptions options;
   options.limit = 7;

@@ -362,11 +362,21 @@ class FailToOpen final : public Node {
   Status process(Context&) override { return Status::ok(); }
 };
 
+std::atomic<int> open_count = 0;
+
 class FailRun final : public Node {
  public:
   inline static const In<Any> in{"in", "anything"};
   inline static const Spec kSpec =
       Spec("test.fail_run", "Ends the run at its third item.").ports(in).sink();
+  Status open(Context&, std::size_t) override {
+    ++open_count;
+    return Status::ok();
+  }
+  Status close(Context&) override {
+    --open_count;
+    return Status::ok();
+  }
   Status process(Context& ctx) override {
     if (ctx.item().number() == 2)
       ctx.fail_run(Status(Code::kResourceExhausted, "test.full", "the disk is full"));
@@ -384,4 +394,7 @@ class FailRun final : public Node {
     register_node<FailToOpen>() && register_node<FailRun>();
 
 }  // namespace
+
+int open_nodes() { return open_count; }
+
 }  // namespace sluice::testing

@@ -50,4 +50,7 @@ struct Gate {
 };
 Gate& gate();
 
+// How many nodes `test.fail_run` are open.
+int open_nodes();
+
 }  // namespace sluice::testing

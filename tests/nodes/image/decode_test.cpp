@@ -5,8 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <random>
+#include <thread>
 
 namespace sluice {
 namespace {
@@ -261,6 +264,44 @@ TEST(ImageDecode, KeepsWhatThereIsOfADamagedPictureWhenAsked) {
   EXPECT_NEAR(pixel(half_jpeg, 0, 0, 0), 200, 2);
   EXPECT_THAT(decode(begin_of(png, 20), {{"damaged", "keep"}}).status,
               FailsWith("image.truncated"));
+}
+
+TEST(ImageDecode, GivesTheSameWhateverCameBefore) {
+  const auto noise = [](int x, int y, int c) { return (x * 31 + y * 17 + x * y) % 256 / 2 + c; };
+  const FileBytes plain = jpeg_file(image_of(90, 70, 3, noise), {70});
+  const std::vector<FileBytes> files{plain,
+                                     jpeg_file(image_of(33, 121, 3, noise), {95, true, true}),
+                                     jpeg_file(image_of(200, 10, 1, noise)),
+                                     jpeg_file(image_of(64, 48, 3, noise), {40, false, true, 6}),
+                                     begin_of(plain, plain.size() / 2),
+                                     as_text("\xFF\xD8\xFF no more")};
+  std::vector<std::vector<int>> alone;
+  const auto pixels_or_none = [](const NodeHarness::Run& run) {
+    return run.status ? pixels_of(run.out().at(0).get<Image>()) : std::vector<int>();
+  };
+  // A thread of its own has decoded nothing before.
+  for (const FileBytes& file : files)
+    std::thread([&] { alone.push_back(pixels_or_none(decode(file))); }).join();
+
+  std::mt19937 random(3);
+  for (int round = 0; round < 100; ++round) {
+    const std::size_t which = random() % files.size();
+    ASSERT_EQ(pixels_or_none(decode(files[which])), alone[which]) << "file " << which;
+  }
+}
+
+TEST(ImageDecode, DoesNotLendAFileTheTablesOfTheOneBefore) {
+  const FileBytes whole = jpeg_file(flat_image(16, 16, 3, 90));
+  FileBytes without = whole;
+  const std::array<std::uint8_t, 2> marker{0xFF, 0xDB};  // quantisation tables
+  for (auto at = std::search(without.begin(), without.end(), marker.begin(), marker.end());
+       at != without.end();
+       at = std::search(without.begin(), without.end(), marker.begin(), marker.end())) {
+    without.erase(at, at + 2 + (at[2] << 8 | at[3]));
+  }
+
+  EXPECT_THAT(decode(whole).status, IsOk());
+  EXPECT_THAT(decode(without).status, FailsWith("image.corrupt", "uantization table"));
 }
 
 TEST(ImageDecode, RejectsContradictions) {

@@ -7,7 +7,10 @@
 #include <gtest/gtest.h>
 #include <opencv2/imgproc.hpp>
 
+#include <array>
 #include <cmath>
+#include <random>
+#include <string>
 
 namespace sluice {
 namespace {
@@ -128,6 +131,59 @@ TEST(ImageToTensor, ResizesAsOpenCvDoes) {
 
       EXPECT_THAT(values_of<float>(made.tensor), Pointwise(FloatNear(1e-3F), planes_of(expected)))
           << filter;
+    }
+  }
+}
+
+TEST(ImageToTensor, ScalesBilinearlyToTheBitLikeOpenCv) {
+  std::mt19937 random(11);
+  const auto side = [&](unsigned most) { return static_cast<int>(1 + random() % most); };
+  for (int round = 0; round < 300; ++round) {
+    const int channels = std::array{1, 3, 4}[static_cast<std::size_t>(round) % 3];
+    const Image image = image_of(side(70), side(70), channels,
+                                 [&](int, int, int) { return static_cast<int>(random() % 256); });
+    // Every tenth halves both sides, which OpenCV does in a way of its own.
+    const cv::Size size = round % 10 == 0 && image.width() > 1 && image.height() > 1
+                              ? cv::Size(image.width() / 2, image.height() / 2)
+                              : cv::Size(side(90), side(90));
+    SCOPED_TRACE(std::to_string(image.width()) + " x " + std::to_string(image.height()) + " to " +
+                 std::to_string(size.width) + " x " + std::to_string(size.height) + ", " +
+                 std::to_string(channels) + " channels");
+    const auto made = to_tensor(image, {{"width", std::int64_t{size.width}},
+                                        {"height", std::int64_t{size.height}},
+                                        {"std", kRaw}});
+    cv::Mat expected;
+    cv::resize(as_opencv(image), expected, size, 0, 0, cv::INTER_LINEAR);
+
+    const auto values = values_of<float>(made.tensor);
+    const auto plane = static_cast<std::size_t>(size.area());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto c = channels == 1 ? 0 : i / plane;
+      ASSERT_EQ(std::lround(values[i]),
+                expected.data[i % plane * static_cast<std::size_t>(channels) + c])
+          << "at " << i;
+    }
+  }
+}
+
+TEST(ImageToTensor, ComputesACropAsThatPartOfTheWhole) {
+  const Image image = uneven(61, 47);
+  for (const char* filter : {"bilinear", "antialias", "area"}) {
+    const auto scaled_to = [&](std::int64_t width, std::int64_t height) {
+      return to_tensor(image, {{"width", width},
+                               {"height", height},
+                               {"fit", "crop"},
+                               {"short_side", std::int64_t{30}},
+                               {"filter", filter},
+                               {"std", kRaw}})
+          .tensor;
+    };
+    const auto whole = values_of<float>(scaled_to(30, 30));
+    const auto part = values_of<float>(scaled_to(10, 20));
+
+    for (std::size_t y = 0; y < 20; ++y) {
+      for (std::size_t x = 0; x < 10; ++x)
+        ASSERT_EQ(part[y * 10 + x], whole[(y + 5) * 30 + x + 10]) << filter << x << ", " << y;
     }
   }
 }
