@@ -45,7 +45,7 @@ std::vector<float> output_of(const std::string& path, const std::vector<Tensor>&
   const auto session = (*model)->new_session();
   const auto outputs = (*session)->run(inputs, nullptr);
   EXPECT_THAT(outputs, IsOk());
-  return outputs ? values_of<float>(outputs->at(0)) : std::vector<float>{};
+  return outputs ? values_of<float>(outputs->front()) : std::vector<float>{};
 }
 
 // x is [2, 6, 20, 18]; the nodes make y of it.
