@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 
 // What convolutions stand among decides how their images are laid out and what is computed along
@@ -38,8 +40,9 @@ Tensor integers(const Integers& values) {
 }
 
 // The model's one output, and whether loading had to leave it for the run.
-std::vector<float> output_of(const std::string& path, const std::vector<Tensor>& inputs) {
-  const auto model = find_backend("native")->load(path, {});
+std::vector<float> output_of(const std::string& path, const std::vector<Tensor>& inputs,
+                             Precision precision = Precision::kFp32) {
+  const auto model = find_backend("native")->load(path, {.precision = precision, .outputs = {}});
   EXPECT_THAT(model, IsOk());
   if (!model) return {};
   const auto session = (*model)->new_session();
@@ -48,7 +51,19 @@ std::vector<float> output_of(const std::string& path, const std::vector<Tensor>&
   return outputs ? values_of<float>(outputs->front()) : std::vector<float>{};
 }
 
-// x is [2, 6, 20, 18]; the nodes make y of it.
+// The size of the difference over that of what is expected, root mean square.
+double relative_error(const std::vector<float>& actual, const std::vector<float>& expected) {
+  EXPECT_EQ(actual.size(), expected.size());
+  double difference = 0.0, size = 0.0;
+  for (std::size_t i = 0; i < std::min(actual.size(), expected.size()); ++i) {
+    const double wanted = static_cast<double>(expected[i]);
+    difference += std::pow(static_cast<double>(actual[i]) - wanted, 2);
+    size += wanted * wanted;
+  }
+  return std::sqrt(difference / size);
+}
+
+// x is [2, 6, 20, 18]; the nodes make y of it, in bf16 roughly.
 void expect_same_as_folded(const Nodes& nodes) {
   const Tensor x = varied({2, 6, 20, 18}, 1);
   OnnxWriter run, folded;
@@ -60,10 +75,13 @@ void expect_same_as_folded(const Nodes& nodes) {
   }
 
   const auto expected = output_of(folded.save("folded.onnx"), {});
-  const auto actual = output_of(run.save("run.onnx"), {x});
+  const std::string path = run.save("run.onnx");
+  const auto actual = output_of(path, {x});
 
   EXPECT_FALSE(expected.empty());
   EXPECT_TRUE(kernels::test::near(actual, expected, 1e-4, 1e-4));
+  const auto rounded = output_of(path, {x}, Precision::kBf16IfAvailable);
+  EXPECT_LT(relative_error(rounded, expected), 0.02);
 }
 
 // A convolution of `name`: pads that keep the size, a bias.
