@@ -108,6 +108,28 @@ TEST(Layout, JoinsADepthwiseConvolutionWithThePairThatReadsIt) {
   });
 }
 
+// As after the activations of PP-LCNetV3; a pad is 0, whatever is added to the pixels.
+TEST(Layout, ScalesWhatActivationsGive) {
+  expect_same_as_folded([](OnnxWriter& writer) {
+    const auto scaled = [&](const std::string& activation, const std::string& x,
+                            const std::string& name) {
+      writer.node(activation, {x}, {name + ".bent"})
+          .constant(name + ".scale", varied({1}, 11))
+          .constant(name + ".shift", varied({1}, 12))
+          .node("Mul", {name + ".bent", name + ".scale"}, {name + ".product"})
+          .node("Add", {name + ".shift", name + ".product"}, {name});
+    };
+    conv(writer, "x", "wide", {20, 6, 1, 1});
+    scaled("HardSwish", "wide", "a");
+    conv(writer, "a", "depth", {20, 1, 3, 3}, 20);
+    scaled("Relu", "depth", "b");
+    conv(writer, "b", "dense", {32, 20, 3, 3});
+    scaled("Sigmoid", "dense", "c");
+    conv(writer, "c", "winograd", {32, 32, 3, 3});
+    scaled("Relu", "winograd", "y");
+  });
+}
+
 TEST(Layout, KeepsWhatIsBetweenAPairWhenSomebodyElseReadsIt) {
   expect_same_as_folded([](OnnxWriter& writer) {
     conv(writer, "x", "wide", {20, 6, 1, 1});

@@ -24,6 +24,7 @@ inline Range range_of(const Activation& activation) {
   } else {
     range.is_clamp = activation.kind == ActivationKind::kNone;
   }
+  range.is_clamp = range.is_clamp && !activation.is_scaled();
   return range;
 }
 
