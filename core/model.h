@@ -47,10 +47,11 @@ class Session {
   virtual ~Session() = default;
 
   // Computes the outputs the model was loaded for, in that order, from inputs in the model's order,
-  // each with its batch axis. Outputs come from `budget` and are the caller's.
+  // each with its batch axis. Outputs come from `budget`; they are the caller's to move from, and
+  // what he leaves stays in the session, charged, until the next run.
   // Errors: infer.shape when the inputs do not fit; memory.limit; infer.failed.
-  virtual Result<std::vector<Tensor>> run(std::span<const Tensor> inputs,
-                                          const std::shared_ptr<MemoryBudget>& budget) = 0;
+  virtual Result<std::span<Tensor>> run(std::span<const Tensor> inputs,
+                                        const std::shared_ptr<MemoryBudget>& budget) = 0;
 };
 
 // A loaded model: immutable, shared by everybody who runs it. Threads: thread-safe.

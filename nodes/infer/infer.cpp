@@ -143,7 +143,7 @@ class Infer final : public Node {
     for (std::size_t i = 0; i < workers; ++i) {
       Result<std::unique_ptr<Session>> session = model_->new_session();
       if (!session) return session.status();
-      workers_.push_back({std::move(*session), {}});
+      workers_.emplace_back().session = std::move(*session);
     }
     ctx.log().info(std::to_string(workers) + " sessions on backend " +
                    std::string(model_->backend()));
@@ -151,22 +151,26 @@ class Infer final : public Node {
   }
 
   Status process_batch(Context& ctx, std::span<Item> items) override {
-    std::vector<Status> statuses(items.size());
-    std::vector<Prepared> prepared(items.size());
-    std::vector<std::size_t> order;
+    Worker& worker = workers_[ctx.worker()];
+    worker.prepared.resize(std::max(worker.prepared.size(), items.size()));
+    worker.order.clear();
     for (std::size_t i = 0; i < items.size(); ++i) {
-      statuses[i] = prepare(items[i], ctx.common().pad, prepared[i]);
-      if (statuses[i].is_ok()) order.push_back(i);
+      Status status = prepare(items[i], ctx.common().pad, worker.prepared[i]);
+      if (status.is_ok()) worker.order.push_back(i);
+      items[i].set_status(std::move(status));
     }
     // Items of one shape one after the other: the session keeps its plan and its memory.
-    std::ranges::stable_sort(order, {},
-                             [&](std::size_t i) { return prepared[i].inputs.front().elements(); });
+    std::ranges::sort(worker.order, {}, [&](std::size_t i) {
+      return std::pair(worker.prepared[i].inputs.front().elements(), i);
+    });
     if (fixed_batch_ > 1) {
-      run_together(ctx, items, prepared, order, statuses);
+      run_together(worker, items);
     } else {
-      for (const std::size_t i : order) statuses[i] = run_alone(ctx, items[i], prepared[i]);
+      for (const std::size_t i : worker.order) {
+        items[i].set_status(run_alone(worker, items[i], worker.prepared[i]));
+      }
     }
-    for (std::size_t i = 0; i < items.size(); ++i) items[i].set_status(std::move(statuses[i]));
+    for (Prepared& prepared : worker.prepared) prepared.inputs.clear();
     return Status::ok();
   }
 
@@ -176,10 +180,15 @@ class Infer final : public Node {
     std::vector<Shape> real;     // what they were before
     bool is_padded = false;
   };
+  // A session, and what its calls would else allocate each time. Tensors stay for a call only.
   struct Worker {
     std::unique_ptr<Session> session;
     std::map<std::vector<std::int64_t>, std::vector<Shape>>
         shapes;  // of outputs, by the inputs' extents
+    std::vector<std::int64_t> extents;
+    std::vector<Prepared> prepared;         // by item
+    std::vector<std::size_t> order, group;  // items
+    std::vector<Tensor> inputs;             // of a run
   };
   // One axis of one input that is padded.
   struct PaddedAxis {
@@ -327,6 +336,9 @@ class Infer final : public Node {
   }
 
   Status prepare(Item& item, std::span<const PadRule> rules, Prepared& prepared) const {
+    prepared.inputs.clear();
+    prepared.real.clear();
+    prepared.is_padded = false;
     for (std::size_t i = 0; i < item.inputs().size(); ++i) {
       const Tensor& tensor = item.inputs()[i].get<Tensor>();
       Shape shape = tensor.shape();
@@ -357,60 +369,70 @@ class Infer final : public Node {
     return Status::ok();
   }
 
-  Status run_alone(Context& ctx, Item& item, const Prepared& prepared) {
-    Worker& worker = workers_[ctx.worker()];
-    std::vector<Tensor> inputs;
-    for (const Tensor& tensor : prepared.inputs)
-      inputs.push_back(tensor.reshaped(with_batch(tensor.shape(), 1)));
-    Result<std::vector<Tensor>> results = worker.session->run(inputs, item.budget());
+  Status run_alone(Worker& worker, Item& item, const Prepared& prepared) {
+    worker.inputs.clear();
+    for (const Tensor& tensor : prepared.inputs) {
+      worker.inputs.push_back(tensor.reshaped(with_batch(tensor.shape(), 1)));
+    }
+    Result<std::span<Tensor>> results = run(worker, item);
     if (!results) return results.status();
-    return emit_all(item, worker, prepared, *results, 0);
+    Status status = emit_all(item, worker, prepared, *results, 0);
+    release(*results);
+    return status;
   }
 
+  static Result<std::span<Tensor>> run(Worker& worker, Item& payer) {
+    Result<std::span<Tensor>> results = worker.session->run(worker.inputs, payer.budget());
+    worker.inputs.clear();
+    return results;
+  }
+
+  // What was emitted lives on with its readers, not with the session.
+  static void release(std::span<Tensor> results) { std::ranges::fill(results, Tensor()); }
+
   // A model whose batch is fixed gets that many items; those that are missing are zeros.
-  void run_together(Context& ctx, std::span<Item> items, std::span<const Prepared> prepared,
-                    std::span<const std::size_t> order, std::vector<Status>& statuses) {
-    Worker& worker = workers_[ctx.worker()];
-    std::vector<bool> done(items.size(), false);
-    for (const std::size_t first : order) {
-      if (done[first]) continue;
-      std::vector<std::size_t> group;
-      for (const std::size_t i : order) {
-        const auto same_shape = [](const Tensor& a, const Tensor& b) {
-          return a.shape() == b.shape();
-        };
-        const bool fits =
-            !done[i] && std::ranges::equal(prepared[i].inputs, prepared[first].inputs, same_shape);
-        if (fits && static_cast<std::int64_t>(group.size()) < fixed_batch_) group.push_back(i);
+  void run_together(Worker& worker, std::span<Item> items) {
+    while (!worker.order.empty()) {
+      take_group(worker);
+      Result<std::span<Tensor>> results = run_group(worker, items[worker.group.front()]);
+      for (std::size_t row = 0; row < worker.group.size(); ++row) {
+        const std::size_t i = worker.group[row];
+        items[i].set_status(results ? emit_all(items[i], worker, worker.prepared[i], *results,
+                                               static_cast<std::int64_t>(row))
+                                    : results.status());
       }
-      for (const std::size_t i : group) done[i] = true;
-      const Result<std::vector<Tensor>> results = run_group(worker, items[first], prepared, group);
-      for (std::size_t row = 0; row < group.size(); ++row) {
-        const std::size_t i = group[row];
-        statuses[i] = results ? emit_all(items[i], worker, prepared[i], *results,
-                                         static_cast<std::int64_t>(row))
-                              : results.status();
-      }
+      if (results) release(*results);
     }
   }
 
-  Result<std::vector<Tensor>> run_group(Worker& worker, Item& payer,
-                                        std::span<const Prepared> prepared,
-                                        std::span<const std::size_t> group) {
-    std::vector<Tensor> inputs;
+  // Moves the first item in order, and those that fit it, from the order to the group.
+  void take_group(Worker& worker) const {
+    const auto same_shape = [](const Tensor& a, const Tensor& b) { return a.shape() == b.shape(); };
+    const std::vector<Tensor>& first = worker.prepared[worker.order.front()].inputs;
+    worker.group.clear();
+    std::erase_if(worker.order, [&](std::size_t i) {
+      const bool joins = static_cast<std::int64_t>(worker.group.size()) < fixed_batch_ &&
+                         std::ranges::equal(worker.prepared[i].inputs, first, same_shape);
+      if (joins) worker.group.push_back(i);
+      return joins;
+    });
+  }
+
+  Result<std::span<Tensor>> run_group(Worker& worker, Item& payer) {
+    worker.inputs.clear();
     for (std::size_t input = 0; input < model_->inputs().size(); ++input) {
-      const Tensor& like = prepared[group.front()].inputs[input];
+      const Tensor& like = worker.prepared[worker.group.front()].inputs[input];
       Result<Tensor> stacked =
           payer.allocate_tensor(like.dtype(), with_batch(like.shape(), fixed_batch_));
       if (!stacked) return stacked.status();
       std::memset(stacked->raw(), 0, stacked->size_bytes());
-      for (std::size_t row = 0; row < group.size(); ++row) {
+      for (std::size_t row = 0; row < worker.group.size(); ++row) {
         std::memcpy(stacked->raw() + row * like.size_bytes(),
-                    prepared[group[row]].inputs[input].raw(), like.size_bytes());
+                    worker.prepared[worker.group[row]].inputs[input].raw(), like.size_bytes());
       }
-      inputs.push_back(std::move(*stacked));
+      worker.inputs.push_back(std::move(*stacked));
     }
-    return worker.session->run(inputs, payer.budget());
+    return run(worker, payer);
   }
 
   // One item's row of each output, cut back to what its real size gives.
@@ -439,7 +461,8 @@ class Infer final : public Node {
 
   Result<const std::vector<Shape>*> real_shapes(Worker& worker, std::span<const Shape> real) const {
     constexpr std::size_t kKept = 1024;  // sizes remembered; then it begins anew
-    std::vector<std::int64_t> key;
+    std::vector<std::int64_t>& key = worker.extents;
+    key.clear();
     for (const Shape& shape : real) key.insert(key.end(), shape.begin(), shape.end());
     if (const auto found = worker.shapes.find(key); found != worker.shapes.end())
       return &found->second;
@@ -449,7 +472,7 @@ class Infer final : public Node {
     Result<std::vector<Shape>> shapes = model_->output_shapes(inputs);
     if (!shapes) return shapes.status();
     if (worker.shapes.size() >= kKept) worker.shapes.clear();
-    return &worker.shapes.emplace(std::move(key), std::move(*shapes)).first->second;
+    return &worker.shapes.emplace(key, std::move(*shapes)).first->second;
   }
 
   std::shared_ptr<const Model> model_;

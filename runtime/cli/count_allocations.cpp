@@ -1,5 +1,5 @@
-// The program's own operator new, which counts, so that `sluice bench` can say which node
-// allocates. Left out where a sanitizer has one of its own.
+// An operator new that counts, so that `sluice bench` can say which node allocates, and tests that a
+// call does not. Left out where a sanitizer has one of its own.
 #include "sluice/core/allocations.h"
 
 #include <cstdlib>

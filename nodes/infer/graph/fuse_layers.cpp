@@ -294,6 +294,32 @@ void fuse_activations(Graph& graph) {
   remove_nodes(graph, dead);
 }
 
+void fuse_scales(Graph& graph) {
+  // The Mul and the Add take a sweep each, as Match does not follow the change.
+  for (bool found = true; found;) {
+    found = false;
+    Match match(graph);
+    for (const Node& node : graph.nodes) {
+      for (ValueId x : node.inputs) {
+        const Node* conv = match.producer<Conv>(x);
+        if (conv == nullptr || !match.uses().is_private(x)) continue;
+        const auto factor = match.scalar(match.other(&node, BinaryKind::kMul, x));
+        const auto term = match.scalar(match.other(&node, BinaryKind::kAdd, x));
+        Node& layer = graph.nodes[match.index_of(conv)];
+        std::optional<Unary>& activation = std::get<Conv>(layer.operation).activation;
+        if (!activation || (!factor && !term)) continue;
+        activation->scale *= factor.value_or(1.0f);
+        activation->shift = activation->shift * factor.value_or(1.0f) + term.value_or(0.0f);
+        layer.outputs = {node.outputs[0]};
+        match.kill(&node);
+        found = true;
+        break;
+      }
+    }
+    remove_nodes(graph, match.dead());
+  }
+}
+
 void fuse_residuals(Graph& graph) {
   Match match(graph);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {

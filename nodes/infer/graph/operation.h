@@ -80,6 +80,9 @@ struct Unary {
   UnaryKind kind = UnaryKind::kRelu;
   float alpha = 0.0f;
   float beta = 0.0f;
+  // Where it is a layer's activation: y = scale * f(x) + shift. Else 1 and 0.
+  float scale = 1.0f;
+  float shift = 0.0f;
 };
 
 // a, b; numpy broadcasting

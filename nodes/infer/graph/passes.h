@@ -32,6 +32,10 @@ Status fold_into_weights(Graph& graph);
 // activation that follows them.
 void fuse_activations(Graph& graph);
 
+// Lets Conv scale and shift, by one number each, what its activation gives, as the Mul and the Add
+// after it do.
+void fuse_scales(Graph& graph);
+
 // Lets Conv add another tensor to its result, as an Add after it does, and apply the activation
 // that follows that.
 void fuse_residuals(Graph& graph);

@@ -120,6 +120,7 @@ Status optimize(Graph& graph, const Evaluate& evaluate) {
   fuse_patterns(graph);
   if (Status status = fold_into_weights(graph); !status.is_ok()) return status;
   fuse_activations(graph);
+  fuse_scales(graph);
   fuse_residuals(graph);
   remove_dead(graph);
   return Status::ok();

@@ -122,6 +122,17 @@ Result<std::vector<Tensor>> evaluate(const graph::Node& node, graph::Operands op
 bool reads_steps(const graph::Operation& operation, std::size_t operand);
 bool writes_steps(const graph::Operation& operation);
 
+// Whether a channels-last convolution with such an output is computed by Winograd's algorithm.
+bool chooses_winograd(const PackedWeights& weights, const Shape& out);
+
+// A mean over neighbouring axes of several, but not over the innermost: [images, pixels, channels]
+// to [images, channels].
+struct PixelMeans {
+  std::int64_t images = 1, pixels = 1, channels = 1;
+};
+// What a reduction comes to, as such a mean that there is a kernel for.
+std::optional<PixelMeans> pixels_to_average(const graph::Reduce& op, graph::Operands operands);
+
 // An operand of the output that the kernel may overwrite with its result, given equal sizes; the
 // operands' indices, best first.
 std::vector<std::size_t> overwritable_operands(const graph::Operation& operation);

@@ -252,7 +252,7 @@ CompiledNode compile_range(std::int64_t count) {
 kernels::Activation activation_of(const std::optional<graph::Unary>& unary) {
   if (!unary) return {};
   const auto with = [&](kernels::ActivationKind kind) {
-    return kernels::Activation{kind, unary->alpha, unary->beta};
+    return kernels::Activation{kind, unary->alpha, unary->beta, unary->scale, unary->shift};
   };
   switch (unary->kind) {
     case UnaryKind::kRelu:

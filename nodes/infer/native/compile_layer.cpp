@@ -126,11 +126,22 @@ struct Layer {
     const bool is_given = !what.output_steps.empty() && what.output_steps[0] != 0;
     return is_given ? what.output_steps[0] : channels;
   }
-  kernels::ConvLastCall stepped_image(std::int64_t inputs, std::int64_t outputs) const {
+  static kernels::Precision precision_of(const Fact& fact) {
+    return fact.dtype == DType::kBF16 ? kernels::Precision::kBf16 : kernels::Precision::kFp32;
+  }
+  // Where the pixels of an operand, or of the output, lie from an address on that the call knows.
+  kernels::InputPixels input_pixels(std::size_t index, std::int64_t channels) const {
+    if (!has(index)) return {};
+    return {nullptr, input_step(index, channels), precision_of(*what.operands[index])};
+  }
+  kernels::OutputPixels output_pixels(std::int64_t channels) const {
+    return {nullptr, output_step(channels), precision_of(what.outputs[0])};
+  }
+  kernels::ConvLastCall image_of(std::int64_t inputs, std::int64_t outputs) const {
     kernels::ConvLastCall image;
-    image.input_step = input_step(0, inputs);
-    image.residual_step = input_step(3, outputs);
-    image.output_step = output_step(outputs);
+    image.input = input_pixels(0, inputs);
+    image.residual = input_pixels(3, outputs);
+    image.output = output_pixels(outputs);
     return image;
   }
 
@@ -140,7 +151,7 @@ struct Layer {
     const auto& first = what.first->conv_last;
     const auto& second = what.weights->conv_last;
     kernels::ConvLastCall image =
-        stepped_image(first->params().in_channels, second->params().out_channels);
+        image_of(first->params().in_channels, second->params().out_channels);
     if (what.depthwise == nullptr) {
       image.batch = image.height = image.out_height = 1;
       image.width = image.out_width = product(out(), 0, out().rank() - 1);
@@ -176,15 +187,13 @@ struct Layer {
     if (!axes) return axes.status();
     const auto [h, w] = as_2d(*axes);
     const std::shared_ptr<const kernels::ConvLast> conv = what.weights->conv_last;
-    kernels::ConvLastCall image =
-        stepped_image(conv->params().in_channels, conv->params().out_channels);
+    kernels::ConvLastCall image = image_of(conv->params().in_channels, conv->params().out_channels);
     image.input_is_planar = reads_planar;
     image.batch = x()[0];
     image.height = h.in, image.width = w.in;
     image.pad_top = h.pad_begin, image.pad_left = w.pad_begin;
     image.out_height = h.out, image.out_width = w.out;
-    if (!reads_planar && what.weights->winograd != nullptr &&
-        kernels::Winograd::pays(conv->params(), h.out, w.out)) {
+    if (!reads_planar && chooses_winograd(*what.weights, out())) {
       return over_images(what.weights->winograd->get(), image);
     }
     return over_images(conv, image);
@@ -195,9 +204,9 @@ struct Layer {
                                   const kernels::ConvLastCall& image) {
     return {[kernel, image](const Call& call) {
               kernels::ConvLastCall bound = image;
-              bound.input = call.in<float>(0);
-              bound.residual = call.in<float>(3);
-              bound.output = call.out<float>(0);
+              bound.input.data = call.in<std::byte>(0);
+              bound.residual.data = call.in<std::byte>(3);
+              bound.output.data = call.out<std::byte>(0);
               bound.scratch = call.scratch;
               kernel->run(bound);
               return Status::ok();
@@ -331,9 +340,8 @@ struct Layer {
 
   CompiledNode packed_product(std::int64_t rows) const {
     if (const std::shared_ptr<const kernels::ConvLast> product = what.weights->matmul) {
-      kernels::ConvLastCall image;
-      image.input_step = product->params().in_channels;
-      image.output_step = image.residual_step = product->params().out_channels;
+      kernels::ConvLastCall image =
+          image_of(product->params().in_channels, product->params().out_channels);
       image.height = image.out_height = 1;
       image.width = image.out_width = rows;
       return over_images(product, image);
@@ -532,12 +540,14 @@ struct Layer {
         op.kind == graph::Pool::Kind::kMax ? kernels::PoolKind::kMax : kernels::PoolKind::kAverage;
     params.batch = x()[0];
     params.channels = x()[x().rank() - 1];
-    params.input_step = input_step(0, params.channels);
-    params.output_step = output_step(params.channels);
     params.window = pool_params(op, *axes);
-    return CompiledNode{[simd, params](const Call& call) {
-                          kernels::pool_last(*simd, params, call.in<float>(0), call.out<float>(0),
-                                             call.scratch);
+    return CompiledNode{[simd, params, input = input_pixels(0, params.channels),
+                         output = output_pixels(params.channels)](const Call& call) {
+                          kernels::InputPixels from = input;
+                          from.data = call.in<std::byte>(0);
+                          kernels::OutputPixels to = output;
+                          to.data = call.out<std::byte>(0);
+                          kernels::pool_last(*simd, params, from, to, call.scratch);
                           return Status::ok();
                         },
                         kernels::pool_last_scratch_bytes(params), "channels last"};
@@ -638,23 +648,17 @@ struct Layer {
         return Status::ok();
       }};
     }
-    // The pixels of channels-last images.
-    const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
-    const auto count = static_cast<std::int64_t>(axes->size());
-    const bool is_run = count > 0 && axes->back() - axes->front() + 1 == count;
-    if (simd != nullptr && is_run && op.kind == graph::ReduceKind::kMean) {
-      const auto begin = static_cast<std::size_t>(axes->front());
-      const auto end = static_cast<std::size_t>(axes->back()) + 1;
-      const std::int64_t inner = product(x(), end, x().rank());
-      if (inner > 1 && product(x(), begin, end) > 0) {
-        return CompiledNode{[simd, outer = product(x(), 0, begin),
-                             middle = product(x(), begin, end), inner](const Call& call) {
-                              kernels::mean_last(*simd, outer, middle, inner, call.in<float>(0),
-                                                 call.out<float>(0), call.scratch);
-                              return Status::ok();
-                            },
-                            kernels::mean_last_scratch_bytes(inner)};
-      }
+    if (const auto means = pixels_to_average(op, what.operands)) {
+      const kernels::SimdKernels* simd = kernels::simd_kernels(kernels::isa());
+      return CompiledNode{
+          [simd, means = *means, input = input_pixels(0, means->channels)](const Call& call) {
+            kernels::InputPixels from = input;
+            from.data = call.in<std::byte>(0);
+            kernels::mean_last(*simd, means.images, means.pixels, means.channels, from,
+                               call.out<float>(0), call.scratch);
+            return Status::ok();
+          },
+          kernels::mean_last_scratch_bytes(means->channels)};
     }
     return reduce<float>(fn, std::move(*axes));
   }
@@ -885,6 +889,26 @@ PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* cons
         activation_of(matmul->activation));
   }
   return packed;
+}
+
+bool chooses_winograd(const PackedWeights& weights, const Shape& out) {
+  if (weights.winograd == nullptr || out.rank() != 4) return false;
+  return kernels::Winograd::pays(weights.conv_last->params(), out[1], out[2]);
+}
+
+std::optional<PixelMeans> pixels_to_average(const graph::Reduce& op, graph::Operands operands) {
+  if (op.kind != graph::ReduceKind::kMean || kernels::simd_kernels(kernels::isa()) == nullptr) {
+    return std::nullopt;
+  }
+  const auto axes = graph::resolve(op, operands);
+  if (!axes || axes->empty()) return std::nullopt;
+  const Shape& x = operands[0]->shape;
+  const auto begin = static_cast<std::size_t>(axes->front());
+  const auto end = static_cast<std::size_t>(axes->back()) + 1;
+  const PixelMeans means{product(x, 0, begin), product(x, begin, end), product(x, end, x.rank())};
+  const bool is_run = end - begin == axes->size();
+  if (!is_run || means.pixels < 1 || means.channels < 2) return std::nullopt;
+  return means;
 }
 
 }  // namespace sluice::native

@@ -114,45 +114,65 @@ Result<std::vector<Shape>> NativeModel::output_shapes(std::span<const Shape> inp
   return shapes;
 }
 
-std::shared_ptr<const Plan> NativeModel::find_plan(const Key& key) const {
-  const auto found = std::find_if(plans_.begin(), plans_.end(),
-                                  [&](const Entry& entry) { return entry.key == key; });
-  if (found == plans_.end()) return nullptr;
-  plans_.splice(plans_.begin(), plans_, found);
-  return plans_.front().plan;
+bool NativeModel::Key::fits(std::span<const Tensor> inputs) const {
+  if (inputs.size() != shapes.size()) return false;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].shape() != shapes[i]) return false;
+    const bool same_values =
+        values[i].is_empty() ||
+        std::equal(values[i].raw(), values[i].raw() + values[i].size_bytes(), inputs[i].raw());
+    if (!same_values) return false;
+  }
+  return true;
 }
 
-Result<std::shared_ptr<const Plan>> NativeModel::plan_for(std::span<const Tensor> inputs) const {
+Result<NativeModel::Key> NativeModel::key_of(std::span<const Tensor> inputs) const {
   Key key;
   for (const Tensor& input : inputs) key.shapes.push_back(input.shape());
   if (Status status = check_inputs(key.shapes); !status.is_ok()) return status;
-  std::vector<graph::Fact> facts;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    facts.push_back({inputs[i].shape(), inputs[i].dtype(), std::nullopt});
+    Tensor& value = key.values.emplace_back();
     if (!shapes_by_value_[i]) continue;
     if (inputs[i].elements() > kMaxShapingElements) {
       return unsupported("infer.values",
                          "a shape depends on the " + std::to_string(inputs[i].elements()) +
                              " values of input '" + graph_.input_ports[i].name + "'");
     }
-    const std::byte* bytes = inputs[i].raw();
-    key.values.emplace_back(bytes, bytes + inputs[i].size_bytes());
     // The plan outlives the call, the caller's bytes may not.
     Result<Tensor> copy = Tensor::allocate(inputs[i].dtype(), inputs[i].shape());
     if (!copy) return copy.status();
-    std::copy_n(bytes, inputs[i].size_bytes(), copy->raw());
-    facts.back().value = std::move(*copy);
+    std::copy_n(inputs[i].raw(), inputs[i].size_bytes(), copy->raw());
+    value = std::move(*copy);
   }
+  return key;
+}
+
+std::shared_ptr<const Plan> NativeModel::find_plan(std::span<const Tensor> inputs) const {
+  const auto found = std::find_if(plans_.begin(), plans_.end(),
+                                  [&](const Entry& entry) { return entry.key.fits(inputs); });
+  if (found == plans_.end()) return nullptr;
+  plans_.splice(plans_.begin(), plans_, found);
+  return plans_.front().plan;
+}
+
+Result<std::shared_ptr<const Plan>> NativeModel::plan_for(std::span<const Tensor> inputs) const {
   {
     const std::scoped_lock lock(mutex_);
-    if (auto plan = find_plan(key)) return plan;
+    if (auto plan = find_plan(inputs)) return plan;
+  }
+  Result<Key> key = key_of(inputs);
+  if (!key) return key.status();
+  std::vector<graph::Fact> facts;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    facts.push_back({inputs[i].shape(), inputs[i].dtype(), std::nullopt});
+    if (!key->values[i].is_empty()) facts.back().value = key->values[i];
   }
   // Made outside the lock: two sessions may make the same plan, which costs time and no more.
   Result<std::shared_ptr<const Plan>> made = make_plan(graph_, weights_, facts);
   if (!made) return made;
   const std::scoped_lock lock(mutex_);
-  if (auto plan = find_plan(key)) return plan;
-  plans_.push_front({std::move(key), *made});
+  if (auto plan = find_plan(inputs)) return plan;
+  plans_.push_front({std::move(*key), *made});
   if (plans_.size() > kMaxPlans) plans_.pop_back();
   return made;
 }

@@ -41,8 +41,8 @@ class NativeModel final : public Model {
   // What a plan was made for: shapes, and the bytes of inputs that shapes depend on.
   struct Key {
     std::vector<Shape> shapes;
-    std::vector<std::vector<std::byte>> values;
-    friend bool operator==(const Key&, const Key&) = default;
+    std::vector<Tensor> values;  // one an input; empty where shapes do not depend on it
+    bool fits(std::span<const Tensor> inputs) const;
   };
   struct Entry {
     Key key;
@@ -52,7 +52,8 @@ class NativeModel final : public Model {
   NativeModel(graph::Graph graph, std::vector<PackedWeights> weights);
 
   Status check_inputs(std::span<const Shape> inputs) const;
-  std::shared_ptr<const Plan> find_plan(const Key& key) const;
+  Result<Key> key_of(std::span<const Tensor> inputs) const;
+  std::shared_ptr<const Plan> find_plan(std::span<const Tensor> inputs) const;
 
   const graph::Graph graph_;
   const std::vector<PackedWeights> weights_;  // one a node

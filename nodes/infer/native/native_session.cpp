@@ -52,11 +52,9 @@ Result<Tensor> contiguous(const Tensor& from, const std::shared_ptr<MemoryBudget
 
 }  // namespace
 
-// The inputs as the plan takes them.
-Result<std::vector<Tensor>> NativeSession::check(
-    std::span<const Tensor> inputs, const std::shared_ptr<MemoryBudget>& budget) const {
+Status NativeSession::take(std::span<const Tensor> inputs,
+                           const std::shared_ptr<MemoryBudget>& budget) {
   const std::vector<ModelPort>& ports = model_->inputs();
-  std::vector<Tensor> checked;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (i < ports.size() && inputs[i].dtype() != ports[i].dtype) {
       return invalid("infer.shape", "input '" + ports[i].name + "' takes " +
@@ -64,17 +62,18 @@ Result<std::vector<Tensor>> NativeSession::check(
                                         std::string(to_string(inputs[i].dtype())) + " was given");
     }
     if (inputs[i].is_contiguous()) {
-      checked.push_back(inputs[i]);
+      inputs_.push_back(inputs[i]);
       continue;
     }
     Result<Tensor> copy = contiguous(inputs[i], budget);
     if (!copy) return copy.status();
-    checked.push_back(std::move(*copy));
+    inputs_.push_back(std::move(*copy));
   }
-  return checked;
+  return Status::ok();
 }
 
-Status NativeSession::prepare(const Plan& plan) {
+// Memory for the run.
+Status NativeSession::prepare(const Plan& plan, const std::shared_ptr<MemoryBudget>& budget) {
   if (!arena_ || arena_.size_bytes() < plan.arena_bytes) {
     arena_ = Buffer();
     Result<Buffer> arena = Buffer::allocate(plan.arena_bytes);
@@ -82,25 +81,16 @@ Status NativeSession::prepare(const Plan& plan) {
     arena_ = std::move(*arena);
   }
   addresses_.resize(plan.operands.size());
-  return Status::ok();
-}
-
-Result<std::vector<Tensor>> NativeSession::run(std::span<const Tensor> given,
-                                               const std::shared_ptr<MemoryBudget>& budget) {
-  const Result<std::vector<Tensor>> inputs = check(given, budget);
-  if (!inputs) return inputs.status();
-  const Result<std::shared_ptr<const Plan>> found = model_->plan_for(*inputs);
-  if (!found) return found.status();
-  const Plan& plan = **found;
-  if (Status status = prepare(plan); !status.is_ok()) return status;
-
-  std::vector<Tensor> outputs;
   for (const Plan::Output& output : plan.outputs) {
     Result<Tensor> made = Tensor::allocate(output.dtype, output.shape, budget);
     if (!made) return made.status();
-    outputs.push_back(std::move(*made));
+    outputs_.push_back(std::move(*made));
   }
-  const Bases bases{plan, *inputs, outputs, arena_.data()};
+  return Status::ok();
+}
+
+Status NativeSession::compute(const Plan& plan) {
+  const Bases bases{plan, inputs_, outputs_, arena_.data()};
   for (std::size_t i = 0; i < addresses_.size(); ++i) {
     addresses_[i] = bases.address(plan.operands[i]);
   }
@@ -111,11 +101,26 @@ Result<std::vector<Tensor>> NativeSession::run(std::span<const Tensor> given,
                     bases.address(step.scratch)};
     if (Status status = step.run(call); !status.is_ok()) return status;
   }
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const std::byte* source = bases.address(plan.outputs[i].source);
-    if (source != nullptr) std::memcpy(outputs[i].raw(), source, outputs[i].size_bytes());
+    if (source != nullptr) std::memcpy(outputs_[i].raw(), source, outputs_[i].size_bytes());
   }
-  return outputs;
+  return Status::ok();
+}
+
+Result<std::span<Tensor>> NativeSession::run(std::span<const Tensor> inputs,
+                                             const std::shared_ptr<MemoryBudget>& budget) {
+  inputs_.clear();
+  outputs_.clear();
+  Status status = take(inputs, budget);
+  if (status.is_ok()) {
+    const Result<std::shared_ptr<const Plan>> plan = model_->plan_for(inputs_);
+    status = plan ? prepare(**plan, budget) : plan.status();
+    if (status.is_ok()) status = compute(**plan);
+  }
+  inputs_.clear();  // somebody else is charged for them
+  if (!status.is_ok()) return status;
+  return std::span<Tensor>(outputs_);
 }
 
 }  // namespace sluice::native

@@ -2,6 +2,7 @@
 
 #include "sluice/nodes/infer/native/arena.h"
 #include "sluice/nodes/infer/native/layout.h"
+#include "sluice/nodes/infer/native/narrow.h"
 #include "sluice/nodes/infer/native/storage.h"
 
 #include <algorithm>
@@ -455,7 +456,9 @@ Result<std::shared_ptr<const Plan>> make_plan(const graph::Graph& graph,
                                               std::span<const Fact> inputs) {
   Result<std::vector<Fact>> facts = graph::infer_facts(graph, inputs, evaluate);
   if (!facts) return facts.status();
-  return Planner(lay_out_images(graph, weights, std::move(*facts)), weights).plan();
+  LaidGraph laid = lay_out_images(graph, weights, std::move(*facts));
+  store_in_bf16(laid, weights);
+  return Planner(std::move(laid), weights).plan();
 }
 
 }  // namespace sluice::native

@@ -109,11 +109,11 @@ class Bench {
   }
 
  private:
-  std::vector<Tensor> run(Session& session) const {
+  std::span<const Tensor> run(Session& session) const {
     return value_or_fail(session.run(inputs_, nullptr));
   }
 
-  static std::string write(const std::vector<Tensor>& outputs, const std::string& prefix) {
+  static std::string write(std::span<const Tensor> outputs, const std::string& prefix) {
     std::string shapes;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       std::ofstream(prefix + "." + std::to_string(i), std::ios::binary)

@@ -171,6 +171,23 @@ TEST(Infer, FillsAFixedBatchWithZeros) {
   EXPECT_THAT(floats(runs.at(2)), ElementsAre(3, 0, 3));
 }
 
+TEST(Infer, ChargesNobodyForOutputsThatAreGone) {
+  const std::string padded = wide_model().save("wide.onnx");
+  const std::string fixed =
+      OnnxWriter().input("x", {2, 1, 1, 3}).node("Relu", {"x"}, {"y"}).output("y").save("two.onnx");
+  for (const std::string& model : {padded, fixed}) {
+    NodeHarness node("infer", {{"model", model}});
+    ASSERT_THAT(node.open(), IsOk());
+
+    auto runs = node.process_batch({one(row({1, 2, 3})), one(row({1, 1, 1}))});
+
+    EXPECT_THAT(runs.at(1).status, IsOk());
+    EXPECT_GT(node.budget()->used_bytes(), 0U);
+    runs.clear();
+    EXPECT_EQ(node.budget()->used_bytes(), 0U) << model;
+  }
+}
+
 TEST(Infer, RejectsATensorThatDoesNotFitAndGoesOn) {
   const std::string model =
       OnnxWriter().input("x", {"N", 3}).node("Relu", {"x"}, {"y"}).output("y").save("relu.onnx");

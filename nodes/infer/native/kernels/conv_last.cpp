@@ -25,9 +25,13 @@ constexpr std::int64_t kFloat = static_cast<std::int64_t>(sizeof(float));
 // Rows of an image that the tiles read in place: the input itself, or a padded copy of some of it.
 struct Window {
   const float* pixels = nullptr;  // the first pixel that the first output reads
-  std::int64_t row_step = 0;      // floats from a row to the next
+  std::int64_t row_step = 0;      // words from a row to the next
   std::int64_t step = 0;          // from a pixel to the next
 };
+
+const float* words_of(const InputPixels& pixels) {
+  return reinterpret_cast<const float*>(pixels.data);
+}
 
 }  // namespace
 
@@ -35,7 +39,8 @@ struct ConvLast::Impl {
   enum class Algorithm : std::uint8_t { kPointwise, kWindow, kDepthwise };
 
   const SimdKernels* simd = nullptr;
-  Precision precision = Precision::kFp32;
+  Precision precision = Precision::kFp32;  // of the products
+  bool has_bf16 = false;                   // asked for, and there
   ConvParams params;
   Epilogue epilogue;
   Algorithm algorithm = Algorithm::kWindow;
@@ -79,7 +84,7 @@ struct ConvLast::Impl {
   void run_depthwise(const ConvLastCall& call) const;
 
   void copy_pixels(const ConvLastCall& call, std::int64_t y, std::int64_t count, float* to) const;
-  void round_or_copy(std::int64_t count, const float* from, float* to) const;
+  void round_or_copy(std::int64_t count, const InputPixels& from, float* to) const;
   Window copy_rows(const ConvLastCall& call, std::int64_t first_row, std::int64_t rows) const;
   void run_row(const Panels& panels, const Panels::Panel& panel, const float** segments,
                std::int64_t step, const ConvLastCall& call, std::int64_t group,
@@ -128,8 +133,10 @@ bool ConvLast::Impl::reaches_outside(const ConvLastCall& call) const {
 // the taps of a row side by side.
 bool ConvLast::Impl::copies(const ConvLastCall& call) const {
   const bool is_apart =
-      has_row_segments && params.kernel_w > 1 && call.input_step != params.in_channels;
-  return call.input_is_planar || reaches_outside(call) || is_apart || is_bf16();
+      has_row_segments && params.kernel_w > 1 && call.input.step != params.in_channels;
+  const bool is_ready =
+      call.input.precision == precision && call.input.step % values_per_word() == 0;
+  return call.input_is_planar || reaches_outside(call) || is_apart || !is_ready;
 }
 
 std::int64_t ConvLast::Impl::copied_width(const ConvLastCall& call) const {
@@ -156,19 +163,15 @@ void ConvLast::Impl::run_row(const Panels& panels, const Panels::Panel& panel,
   panels.apply(panel, tile);
   tile.to.epilogue = &epilogue;
   const std::int64_t channel = group * group_outputs() + panel.first_column;
-  tile.to.output_step = call.output_step;
-  tile.to.output = call.output + pixel * call.output_step + channel;
-  tile.to.residual_step = call.residual_step;
-  if (call.residual != nullptr) {
-    tile.to.residual = call.residual + pixel * call.residual_step + channel;
-  }
+  tile.to.output = call.output;
+  tile.to.residual = call.residual;
+  tile.to = tile.to.from(pixel, channel);
   for (std::int64_t left = call.out_width; left > 0;) {
     tile.rows = panels.rows(panel, left);
     product(tile);
     left -= tile.rows;
     for (std::int64_t s = 0; s < tile.segment_count; ++s) segments[s] += tile.rows * step;
-    tile.to.output += tile.rows * tile.to.output_step;
-    if (tile.to.residual != nullptr) tile.to.residual += tile.rows * tile.to.residual_step;
+    tile.to = tile.to.from(tile.rows, 0);
   }
 }
 
@@ -178,18 +181,21 @@ void ConvLast::Impl::run_pointwise(const ConvLastCall& call) const {
   const bool is_dense = params.stride_h == 1 && params.stride_w == 1;
   const std::int64_t rows = is_dense ? 1 : call.out_height;
   const std::int64_t width = is_dense ? call.out_height * call.out_width : call.out_width;
-  const std::int64_t step = call.input_step * params.stride_w;
+  const bool copy = copies(call);
+  const std::int64_t step =
+      copy ? pixel_words() : call.input.step * params.stride_w / values_per_word();
   const std::int64_t chunk = pointwise_chunk();
-  auto* copy = reinterpret_cast<float*>(call.scratch + pointer_bytes());
+  auto* copied = reinterpret_cast<float*>(call.scratch + pointer_bytes());
   for (std::int64_t y = 0; y < rows; ++y) {
-    const float* row = call.input + y * params.stride_h * call.width * call.input_step;
+    const InputPixels row = call.input.from_pixel(y * params.stride_h * call.width);
     for (std::int64_t x = 0; x < width; x += chunk) {
+      const InputPixels from = row.from_pixel(x * params.stride_w);
       ConvLastCall part = call;
       part.out_width = std::min(chunk, width - x);
-      if (is_bf16()) round_or_copy(part.out_width * params.in_channels, row + x * step, copy);
+      if (copy) round_or_copy(part.out_width * params.in_channels, from, copied);
       for (const Panels::Panel& panel : panels.panels()) {
-        const float* segment = is_bf16() ? copy : row + x * step;
-        run_row(panels, panel, &segment, is_bf16() ? pixel_words() : step, part, 0, y * width + x);
+        const float* segment = copy ? copied : words_of(from);
+        run_row(panels, panel, &segment, step, part, 0, y * width + x);
       }
     }
   }
@@ -209,9 +215,9 @@ std::int64_t ConvLast::Impl::pointwise_chunk() const {
 // True when the input can be taken as a matrix of pixels.
 bool ConvLast::Impl::is_pointwise(const ConvLastCall& call) const {
   const bool is_dense =
-      params.stride_h == 1 && params.stride_w == 1 && call.input_step == params.in_channels;
+      params.stride_h == 1 && params.stride_w == 1 && call.input.step == params.in_channels;
   return algorithm == Algorithm::kPointwise && !call.input_is_planar && !reaches_outside(call) &&
-         (is_dense || !is_bf16());
+         (is_dense || !copies(call));
 }
 
 // `count` pixels of a row of the input from its first on, dense and in the precision of the
@@ -220,23 +226,24 @@ void ConvLast::Impl::copy_pixels(const ConvLastCall& call, std::int64_t y, std::
                                  float* to) const {
   const std::int64_t channels = params.in_channels;
   if (call.input_is_planar) {
-    simd->interleave(count, channels, call.input + y * call.width, call.height * call.width, to);
+    const float* row = call.input.floats() + y * call.width;
+    simd->interleave(count, channels, row, call.height * call.width, to);
     return;
   }
-  const float* from = call.input + y * call.width * call.input_step;
-  const bool is_dense = call.input_step == channels;
+  const InputPixels from = call.input.from_pixel(y * call.width);
+  const bool is_dense = call.input.step == channels;
   const std::int64_t runs = is_dense ? 1 : count;
   const std::int64_t run = is_dense ? count * channels : channels;
   for (std::int64_t i = 0; i < runs; ++i) {
-    round_or_copy(run, from + i * call.input_step, to + i * pixel_words());
+    round_or_copy(run, from.from_pixel(i), to + i * pixel_words());
   }
 }
 
-void ConvLast::Impl::round_or_copy(std::int64_t count, const float* from, float* to) const {
-  if (is_bf16()) {
-    simd->round_to_bf16(count, from, reinterpret_cast<std::uint16_t*>(to));
+void ConvLast::Impl::round_or_copy(std::int64_t count, const InputPixels& from, float* to) const {
+  if (from.precision == precision) {
+    std::copy_n(from.data, from.from(count).data - from.data, reinterpret_cast<std::byte*>(to));
   } else {
-    std::copy_n(from, count, to);
+    simd->round_to_bf16(count, from.floats(), reinterpret_cast<std::uint16_t*>(to));
   }
 }
 
@@ -264,12 +271,13 @@ Window ConvLast::Impl::copy_rows(const ConvLastCall& call, std::int64_t first_ro
 void ConvLast::Impl::run_window(const ConvLastCall& call) const {
   const bool copy = copies(call);
   const std::int64_t at_once = copy ? rows_at_once(call) : call.out_height;
+  const std::int64_t step = call.input.step / values_per_word();
   auto** segments = reinterpret_cast<const float**>(call.scratch);
   for (std::int64_t first = 0; first < call.out_height; first += at_once) {
     const std::int64_t count = std::min(at_once, call.out_height - first);
     const std::int64_t top = first * params.stride_h - call.pad_top;
     const Window window = copy ? copy_rows(call, top, input_rows(count))
-                               : Window{call.input, call.width * call.input_step, call.input_step};
+                               : Window{words_of(call.input), call.width * step, step};
     for (std::int64_t g = 0; g < params.groups; ++g) {
       for (const Panels::Panel& panel : groups[static_cast<std::size_t>(g)].panels()) {
         for (std::int64_t y = 0; y < count; ++y) {
@@ -289,10 +297,11 @@ void ConvLast::Impl::run_window(const ConvLastCall& call) const {
 }
 
 void ConvLast::Impl::run_depthwise(const ConvLastCall& call) const {
-  auto** rows = reinterpret_cast<const float**>(call.scratch);
+  auto** rows = reinterpret_cast<const std::byte**>(call.scratch);
   DepthwiseRow row;
   row.rows = rows;
-  row.step = call.input_step;
+  row.step = call.input.step;
+  row.precision = call.input.precision;
   row.width = call.width, row.out_width = call.out_width, row.channels = params.out_channels;
   row.kernel_h = params.kernel_h, row.kernel_w = params.kernel_w;
   row.stride_w = params.stride_w, row.dilation_w = params.dilation_w;
@@ -300,18 +309,15 @@ void ConvLast::Impl::run_depthwise(const ConvLastCall& call) const {
   row.weights = depthwise_weights.data();
   row.to.bias = bias.data();
   row.to.epilogue = &epilogue;
-  row.to.output_step = call.output_step;
-  row.to.residual_step = call.residual_step;
   for (std::int64_t y = 0; y < call.out_height; ++y) {
     for (std::int64_t ky = 0; ky < params.kernel_h; ++ky) {
       const std::int64_t from = y * params.stride_h - call.pad_top + ky * params.dilation_h;
-      rows[ky] = from < 0 || from >= call.height ? nullptr
-                                                 : call.input + from * call.width * call.input_step;
+      rows[ky] =
+          from < 0 || from >= call.height ? nullptr : call.input.from_pixel(from * call.width).data;
     }
     const std::int64_t pixel = y * call.out_width;
-    row.to.output = call.output + pixel * call.output_step;
-    row.to.residual =
-        call.residual == nullptr ? nullptr : call.residual + pixel * call.residual_step;
+    row.to.output = call.output.from_pixel(pixel);
+    row.to.residual = call.residual.from_pixel(pixel);
     simd->depthwise(row);
   }
 }
@@ -325,7 +331,8 @@ ConvLast::ConvLast(const SimdKernels& simd, Precision precision, const ConvParam
   impl->params = params;
   impl->epilogue = epilogue;
   const std::int64_t inputs = impl->group_inputs();
-  if (simd.product_bf16 != nullptr && inputs % 2 == 0 && inputs >= kFewestBf16Channels) {
+  impl->has_bf16 = precision == Precision::kBf16 && simd.product_bf16 != nullptr;
+  if (impl->has_bf16 && inputs % 2 == 0 && inputs >= kFewestBf16Channels) {
     impl->precision = precision;
   }
   impl->has_row_segments = params.groups == 1 && params.dilation_w == 1;
@@ -352,6 +359,11 @@ ConvLast::ConvLast(ConvLast&&) noexcept = default;
 ConvLast& ConvLast::operator=(ConvLast&&) noexcept = default;
 
 const ConvParams& ConvLast::params() const { return impl_->params; }
+bool ConvLast::reads_bf16() const {
+  const bool is_depthwise = impl_->algorithm == Impl::Algorithm::kDepthwise;
+  return is_depthwise ? impl_->has_bf16 : impl_->is_bf16();
+}
+bool ConvLast::writes_bf16() const { return impl_->has_bf16; }
 const char* ConvLast::algorithm() const { return impl_->name.c_str(); }
 
 std::size_t ConvLast::scratch_bytes(const ConvLastCall& call) const {
@@ -367,10 +379,11 @@ std::size_t ConvLast::scratch_bytes(const ConvLastCall& call) const {
 
 void ConvLast::run(const ConvLastCall& call) const {
   assert(call.out_height > 0 && call.out_width > 0);
+  assert(!call.input.is_bf16() || (reads_bf16() && !call.input_is_planar));
   ConvLastCall image = call;
   const std::int64_t in_pixels = call.height * call.width;
   const std::int64_t out_pixels = call.out_height * call.out_width;
-  const std::int64_t in_step = call.input_is_planar ? impl_->params.in_channels : call.input_step;
+  const std::int64_t in_step = call.input_is_planar ? impl_->params.in_channels : call.input.step;
   for (std::int64_t n = 0; n < call.batch; ++n) {
     if (impl_->algorithm == Impl::Algorithm::kDepthwise) {
       impl_->run_depthwise(image);
@@ -379,9 +392,9 @@ void ConvLast::run(const ConvLastCall& call) const {
     } else {
       impl_->run_window(image);
     }
-    image.input += in_pixels * in_step;
-    image.output += out_pixels * image.output_step;
-    if (image.residual != nullptr) image.residual += out_pixels * image.residual_step;
+    image.input = image.input.from(in_pixels * in_step);
+    image.output = image.output.from_pixel(out_pixels);
+    image.residual = image.residual.from_pixel(out_pixels);
   }
 }
 

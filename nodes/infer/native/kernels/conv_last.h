@@ -10,19 +10,15 @@
 namespace sluice::kernels {
 
 // One call of a convolution over channels-last images: input [batch, height, width, in_channels] ->
-// output [batch, out_height, out_width, out_channels]. The steps are floats from a pixel to the
-// next.
+// output [batch, out_height, out_width, out_channels]. What is in bf16 needs kernels that have it.
 struct ConvLastCall {
-  const float* input = nullptr;
-  std::int64_t input_step = 0;
-  bool input_is_planar = false;  // then it is [batch, in_channels, height, width]
+  InputPixels input;             // in bf16 only if the convolution reads_bf16()
+  bool input_is_planar = false;  // then it is [batch, in_channels, height, width], and kFp32
   std::int64_t batch = 1, height = 0, width = 0;
   std::int64_t pad_top = 0, pad_left = 0;
   std::int64_t out_height = 0, out_width = 0;
-  const float* residual = nullptr;  // as the output, with its own step; null for none
-  std::int64_t residual_step = 0;
-  float* output = nullptr;  // may be the residual, must not overlap the input
-  std::int64_t output_step = 0;
+  InputPixels residual;          // none for none
+  OutputPixels output;           // may be the residual, must not overlap the input
   std::byte* scratch = nullptr;  // scratch_bytes of this call
 };
 
@@ -41,6 +37,11 @@ class ConvLast {
   ConvLast& operator=(ConvLast&&) noexcept;
 
   const ConvParams& params() const;
+  // Whether its input may be in bf16, and should be where there is a choice: it is rounded anyway,
+  // or every value is read so often that half the bytes pay.
+  bool reads_bf16() const;
+  // Whether it was made for bf16, with kernels that have it, so that it may write it.
+  bool writes_bf16() const;
   // Independent of the batch and of the pointers. At most some hundred kB, or what a few rows of
   // the image need.
   std::size_t scratch_bytes(const ConvLastCall& call) const;

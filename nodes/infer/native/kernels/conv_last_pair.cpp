@@ -9,8 +9,19 @@
 namespace sluice::kernels {
 namespace {
 
-std::size_t float_bytes(std::int64_t count) {
-  return align_up(static_cast<std::size_t>(count) * sizeof(float));
+// Pixels in scratch, dense, as precise as who reads them has them.
+OutputPixels pixels_between(const ConvLast& writer, const ConvLast& reader) {
+  const bool is_bf16 = writer.writes_bf16() && reader.reads_bf16();
+  return {nullptr, writer.params().out_channels, is_bf16 ? Precision::kBf16 : Precision::kFp32};
+}
+
+std::size_t bytes_of(const OutputPixels& pixels, std::int64_t count) {
+  const std::int64_t element = pixels.is_bf16() ? 2 : 4;
+  return align_up(static_cast<std::size_t>(count * pixels.step * element));
+}
+
+InputPixels to_read(const OutputPixels& pixels) {
+  return {pixels.data, pixels.step, pixels.precision};
 }
 
 }  // namespace
@@ -40,26 +51,26 @@ ConvLastPair::Parts ConvLastPair::parts_of(const ConvLastCall& call) const {
   constexpr std::int64_t kBytes = 96 * 1024, kFewest = 48, kTiles = 24;
   Parts parts;
   const std::int64_t between = first_->params().out_channels;
-  const std::int64_t inputs = first_->params().in_channels;
   parts.at_once = std::max(kBytes / (between * 4) / kTiles * kTiles, kFewest);
   parts.depthwise = parts.first = parts.second = call;
   if (depthwise_ != nullptr) {
     // About as many pixels, in whole rows.
     parts.rows = std::clamp<std::int64_t>(parts.at_once / call.out_width, 1, call.out_height);
-    parts.row_bytes = float_bytes(parts.rows * call.out_width * inputs);
     parts.depthwise.batch = 1;
-    parts.depthwise.residual = nullptr;
-    parts.depthwise.output_step = parts.first.input_step = inputs;
-    if (residual_ == Residual::kDepthwise) parts.second.residual_step = inputs;
+    parts.depthwise.residual = {};
+    parts.depthwise.output = pixels_between(*depthwise_, *first_);
+    parts.row_bytes = bytes_of(parts.depthwise.output, parts.rows * call.out_width);
+    parts.first.input = to_read(parts.depthwise.output);
   }
   for (ConvLastCall* part : {&parts.first, &parts.second}) {
     part->batch = part->height = part->out_height = 1;
     part->width = part->out_width = parts.at_once;
     part->pad_top = part->pad_left = 0;
   }
-  parts.first.residual = nullptr;
-  parts.first.output_step = parts.second.input_step = between;
-  parts.between_bytes = float_bytes(parts.at_once * between);
+  parts.first.residual = {};
+  parts.first.output = pixels_between(*first_, *second_);
+  parts.second.input = to_read(parts.first.output);
+  parts.between_bytes = bytes_of(parts.first.output, parts.at_once);
   parts.scratch_bytes =
       std::max(first_->scratch_bytes(parts.first), second_->scratch_bytes(parts.second));
   if (depthwise_ != nullptr) {
@@ -81,29 +92,26 @@ void ConvLastPair::run_pixels(Parts& parts, std::int64_t pixels) const {
     parts.second.width = parts.second.out_width = count;
     first_->run(parts.first);
     second_->run(parts.second);
-    parts.first.input += count * parts.first.input_step;
-    parts.second.output += count * parts.second.output_step;
-    if (parts.second.residual != nullptr) {
-      parts.second.residual += count * parts.second.residual_step;
-    }
+    parts.first.input = parts.first.input.from_pixel(count);
+    parts.second.output = parts.second.output.from_pixel(count);
+    parts.second.residual = parts.second.residual.from_pixel(count);
   }
 }
 
 void ConvLastPair::run(const ConvLastCall& call) const {
   if (depthwise_ != nullptr) return run_rows(call);
   Parts parts = parts_of(call);
-  parts.first.output = reinterpret_cast<float*>(call.scratch);
-  parts.second.input = parts.first.output;
+  parts.first.output.data = call.scratch;
+  parts.second.input.data = call.scratch;
   parts.first.scratch = parts.second.scratch = call.scratch + parts.between_bytes;
   run_pixels(parts, call.batch * call.out_height * call.out_width);
 }
 
 void ConvLastPair::run_rows(const ConvLastCall& call) const {
   Parts parts = parts_of(call);
-  auto* rows = reinterpret_cast<float*>(call.scratch + parts.between_bytes);
-  parts.first.output = reinterpret_cast<float*>(call.scratch);
-  parts.second.input = parts.first.output;
-  parts.depthwise.output = rows;
+  parts.first.output.data = call.scratch;
+  parts.second.input.data = call.scratch;
+  parts.depthwise.output.data = call.scratch + parts.between_bytes;
   for (ConvLastCall* part : {&parts.depthwise, &parts.first, &parts.second}) {
     part->scratch = call.scratch + parts.between_bytes + parts.row_bytes;
   }
@@ -113,11 +121,11 @@ void ConvLastPair::run_rows(const ConvLastCall& call) const {
       // Rows before the first are as far above as the pads are.
       parts.depthwise.pad_top = call.pad_top - y * depthwise_->params().stride_h;
       depthwise_->run(parts.depthwise);
-      parts.first.input = rows;
-      if (residual_ == Residual::kDepthwise) parts.second.residual = rows;
+      parts.first.input = to_read(parts.depthwise.output);
+      if (residual_ == Residual::kDepthwise) parts.second.residual = parts.first.input;
       run_pixels(parts, parts.depthwise.out_height * call.out_width);
     }
-    parts.depthwise.input += call.height * call.width * call.input_step;
+    parts.depthwise.input = parts.depthwise.input.from_pixel(call.height * call.width);
   }
 }
 

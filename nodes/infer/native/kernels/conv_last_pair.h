@@ -25,6 +25,7 @@ class ConvLastPair {
   // one's result, and the call has none.
   enum class Residual : std::uint8_t { kOfCall, kDepthwise };
   void set_residual(Residual residual) { residual_ = residual; }
+  bool reads_bf16() const { return (depthwise_ == nullptr ? *first_ : *depthwise_).reads_bf16(); }
   std::size_t scratch_bytes(const ConvLastCall& call) const;
   void run(const ConvLastCall& call) const;
   const char* algorithm() const { return name_.c_str(); }

@@ -40,7 +40,7 @@ void ConvTransposeLast::run(std::int64_t batch, std::int64_t height, std::int64_
   ProductTile tile;
   tile.run = tile.step = params_.in_channels;
   tile.to.epilogue = &epilogue_;
-  tile.to.output_step = params_.kernel_w * params_.out_channels;
+  const std::int64_t output_step = params_.kernel_w * params_.out_channels;
   for (std::int64_t y = 0; y < batch * height; ++y, input += width * params_.in_channels) {
     for (const Panels& row : rows_) {
       for (const Panels::Panel& panel : row.panels()) {
@@ -49,12 +49,12 @@ void ConvTransposeLast::run(std::int64_t batch, std::int64_t height, std::int64_
           tile.rows = row.rows(panel, width - x);
           const float* segment = input + x * params_.in_channels;
           tile.segments = &segment;
-          tile.to.output = output + x * tile.to.output_step + panel.first_column;
+          tile.to.output = pixels_of(output + x * output_step + panel.first_column, output_step);
           simd_->product(tile);
         }
       }
-      simd_->activate(row_activation_, width * tile.to.output_step, output);
-      output += width * tile.to.output_step;
+      simd_->activate(row_activation_, width * output_step, output);
+      output += width * output_step;
     }
   }
 }

@@ -5,7 +5,6 @@
 #include <cblas.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <mutex>
 
 // Exported by builds of OpenBLAS with run-time dispatch, but not declared in its headers; absent
@@ -28,12 +27,12 @@ bool has_avx512() {
 
 Isa detect() {
 #if SLUICE_HAVE_AVX2
-  const char* limit = std::getenv("SLUICE_ISA");
-  if (!has_avx2() || (limit != nullptr && std::strcmp(limit, "portable") == 0)) {
-    return Isa::kPortable;
-  }
-  if (!has_avx512() || (limit != nullptr && std::strcmp(limit, "avx2") == 0)) return Isa::kAvx2;
-  return Isa::kAvx512;
+  const char* given = std::getenv("SLUICE_ISA");
+  const std::string_view limit = given == nullptr ? "" : given;
+  if (!has_avx2() || limit == "portable") return Isa::kPortable;
+  if (!has_avx512() || limit == "avx2") return Isa::kAvx2;
+  const bool has_bf16 = __builtin_cpu_supports("avx512bf16");
+  return has_bf16 && limit != "avx512" ? Isa::kAvx512Bf16 : Isa::kAvx512;
 #else
   return Isa::kPortable;
 #endif
@@ -82,6 +81,8 @@ Isa isa() {
 
 std::string_view to_string(Isa isa) {
   switch (isa) {
+    case Isa::kAvx512Bf16:
+      return "avx512_bf16";
     case Isa::kAvx512:
       return "avx512";
     case Isa::kAvx2:

@@ -7,10 +7,10 @@ namespace sluice::kernels {
 
 // Instruction sets that kernels are compiled for, each with all of those before it. kAvx2 means
 // AVX2 with FMA, kAvx512 the subsets F, BW, DQ and VL.
-enum class Isa { kPortable, kAvx2, kAvx512 };
+enum class Isa { kPortable, kAvx2, kAvx512, kAvx512Bf16 };
 
-// The best instruction set of this CPU, found once. The environment variable SLUICE_ISA, portable
-// or avx2, lowers it, for tests and for comparing.
+// The best instruction set of this CPU, found once. The environment variable SLUICE_ISA, portable,
+// avx2 or avx512, lowers it, for tests and for comparing.
 Isa isa();
 std::string_view to_string(Isa isa);
 

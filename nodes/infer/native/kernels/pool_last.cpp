@@ -40,38 +40,37 @@ std::size_t pool_last_scratch_bytes(const PoolLastParams& params) {
          static_cast<std::size_t>(params.window.out_width) * sizeof(float);
 }
 
-void pool_last(const SimdKernels& simd, const PoolLastParams& params, const float* input,
-               float* output, std::byte* scratch) {
+void pool_last(const SimdKernels& simd, const PoolLastParams& params, const InputPixels& input,
+               const OutputPixels& output, std::byte* scratch) {
   const PoolParams& p = params.window;
   const Axis vertical{p.height,     p.out_height, p.kernel_h,  p.stride_h,
                       p.dilation_h, p.pad_top,    p.pad_bottom};
   const Axis horizontal{p.width,      p.out_width, p.kernel_w, p.stride_w,
                         p.dilation_w, p.pad_left,  p.pad_right};
-  auto** rows = reinterpret_cast<const float**>(scratch);
+  auto** rows = reinterpret_cast<const std::byte**>(scratch);
   auto* scale = reinterpret_cast<float*>(scratch + rows_bytes(p));
   PoolRow row;
   row.rows = rows;
   row.channels = params.channels;
-  row.step = params.input_step, row.output_step = params.output_step;
+  row.step = input.step;
   row.width = p.width, row.out_width = p.out_width;
   row.kernel_h = p.kernel_h, row.kernel_w = p.kernel_w;
   row.stride_w = p.stride_w, row.dilation_w = p.dilation_w, row.pad_left = p.pad_left;
   row.scale = params.kind == PoolKind::kAverage ? scale : nullptr;
   row.output = output;
   for (std::int64_t n = 0; n < params.batch; ++n) {
-    const float* image = input + n * p.height * p.width * params.input_step;
+    const InputPixels image = input.from_pixel(n * p.height * p.width);
     for (std::int64_t y = 0; y < p.out_height; ++y) {
       for (std::int64_t ky = 0; ky < p.kernel_h; ++ky) {
         const std::int64_t from = y * p.stride_h - p.pad_top + ky * p.dilation_h;
-        rows[ky] =
-            from < 0 || from >= p.height ? nullptr : image + from * p.width * params.input_step;
+        rows[ky] = from < 0 || from >= p.height ? nullptr : image.from_pixel(from * p.width).data;
       }
       for (std::int64_t x = 0; row.scale != nullptr && x < p.out_width; ++x) {
         const std::int64_t count = vertical.counted(y, p) * horizontal.counted(x, p);
         scale[x] = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
       }
       simd.pool(row);
-      row.output += p.out_width * params.output_step;
+      row.output = row.output.from_pixel(p.out_width);
     }
   }
 }
@@ -83,7 +82,7 @@ std::size_t mean_last_scratch_bytes(std::int64_t channels) {
 }
 
 void mean_last(const SimdKernels& simd, std::int64_t batch, std::int64_t area,
-               std::int64_t channels, const float* input, float* output, std::byte* scratch) {
+               std::int64_t channels, InputPixels input, float* output, std::byte* scratch) {
   constexpr std::int64_t kBlock = 512;
   auto* totals = reinterpret_cast<double*>(scratch);
   auto* sums = reinterpret_cast<float*>(totals + channels);
@@ -93,7 +92,7 @@ void mean_last(const SimdKernels& simd, std::int64_t batch, std::int64_t area,
       const std::int64_t count = std::min(kBlock, area - i);
       std::fill_n(sums, channels, 0.0f);
       simd.add_pixels(count, channels, input, sums);
-      input += count * channels;
+      input = input.from_pixel(count);
       for (std::int64_t c = 0; c < channels; ++c) totals[c] += static_cast<double>(sums[c]);
     }
     for (std::int64_t c = 0; c < channels; ++c) {

@@ -15,17 +15,17 @@ enum class PoolKind : std::uint8_t { kMax, kAverage };
 struct PoolLastParams {
   PoolKind kind = PoolKind::kMax;
   std::int64_t batch = 1, channels = 0;
-  std::int64_t input_step = 0, output_step = 0;  // floats from a pixel to the next
-  PoolParams window;                             // its `planes` is not used
+  PoolParams window;  // its `planes` is not used
 };
 
 std::size_t pool_last_scratch_bytes(const PoolLastParams& params);
-void pool_last(const SimdKernels& simd, const PoolLastParams& params, const float* input,
-               float* output, std::byte* scratch);
+// Both in the same precision.
+void pool_last(const SimdKernels& simd, const PoolLastParams& params, const InputPixels& input,
+               const OutputPixels& output, std::byte* scratch);
 
-// The mean over the pixels of each image: [batch, area, channels] -> [batch, channels].
+// The mean over the pixels of each image: [batch, area, channels], dense, -> [batch, channels].
 std::size_t mean_last_scratch_bytes(std::int64_t channels);
 void mean_last(const SimdKernels& simd, std::int64_t batch, std::int64_t area,
-               std::int64_t channels, const float* input, float* output, std::byte* scratch);
+               std::int64_t channels, InputPixels input, float* output, std::byte* scratch);
 
 }  // namespace sluice::kernels

@@ -17,13 +17,18 @@ namespace avx2 {
 extern const SimdKernels kKernels;
 }
 namespace avx512 {
-extern const SimdKernels kKernels, kKernelsBf16;
+extern const SimdKernels kKernels;
+}
+namespace avx512_bf16 {
+extern const SimdKernels kKernels;
 }
 
 const SimdKernels* simd_kernels(Isa isa) {
   switch (isa) {
+    case Isa::kAvx512Bf16:
+      return &avx512_bf16::kKernels;
     case Isa::kAvx512:
-      return __builtin_cpu_supports("avx512bf16") ? &avx512::kKernelsBf16 : &avx512::kKernels;
+      return &avx512::kKernels;
     case Isa::kAvx2:
       return &avx2::kKernels;
     case Isa::kPortable:

@@ -5,27 +5,71 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 // Inner loops over channels-last images, [height, width, channels], compiled once an instruction
-// set (simd/). What is above them is portable and calls them through a table. A step is the
-// distance from a pixel to the next in floats, so that an image may be some of the channels of a
-// larger one.
+// set (simd/). What is above them is portable and calls them through a table.
 namespace sluice::kernels {
+
+// Of the operands of products, which are added up in fp32 always, and of what lies in memory.
+enum class Precision : std::uint8_t { kFp32, kBf16 };
+
+// The bits of the bf16 nearest to a number, of two equally near the even one.
+std::uint16_t to_bf16(float x);
+
+// Pixels of an image, which may be some of the channels of a larger one. Borrowed.
+template <class Byte>
+struct PixelsOf {
+  Byte* data = nullptr;                    // null for none
+  std::int64_t step = 0;                   // elements from a pixel to the next
+  Precision precision = Precision::kFp32;  // of the elements
+
+  explicit operator bool() const { return data != nullptr; }
+  bool is_bf16() const { return precision == Precision::kBf16; }
+  // From so many elements, or pixels, further on; none stay none.
+  PixelsOf from(std::int64_t elements) const {
+    PixelsOf rest = *this;
+    if (data != nullptr) rest.data += elements * (is_bf16() ? 2 : 4);
+    return rest;
+  }
+  PixelsOf from_pixel(std::int64_t pixels) const { return from(pixels * step); }
+  // REQUIRES: kFp32.
+  auto floats() const {
+    using Float = std::conditional_t<std::is_const_v<Byte>, const float, float>;
+    return reinterpret_cast<Float*>(data);
+  }
+};
+using InputPixels = PixelsOf<const std::byte>;
+using OutputPixels = PixelsOf<std::byte>;
+
+inline InputPixels pixels_of(const float* data, std::int64_t step) {
+  return {reinterpret_cast<const std::byte*>(data), step, Precision::kFp32};
+}
+inline OutputPixels pixels_of(float* data, std::int64_t step) {
+  return {reinterpret_cast<std::byte*>(data), step, Precision::kFp32};
+}
 
 // Where up to a few pixels' results go: y = after(activation(sum + bias) + residual).
 struct TileOutput {
-  float* output = nullptr;
-  std::int64_t output_step = 0;
-  const float* residual = nullptr;  // null for none
-  std::int64_t residual_step = 0;
+  OutputPixels output;
+  InputPixels residual;
   const float* bias = nullptr;  // readable to a multiple of the lanes
   const Epilogue* epilogue = nullptr;
+
+  // What belongs to the pixels, and channels, that are so many elements further on.
+  TileOutput from(std::int64_t pixels, std::int64_t channels) const {
+    TileOutput rest = *this;
+    rest.output = output.from(pixels * output.step + channels);
+    rest.residual = residual.from(pixels * residual.step + channels);
+    return rest;
+  }
 };
 
 // A tile of a matrix product, `rows` pixels by `columns` output channels:
 //   sum[r][c] = sum over s, k of segments[s][r * step + k] * weights[s, k][c]
-// A 1x1 convolution has one segment. A kh x kw one has kh of kw * channels floats, as the taps of a
-// row lie side by side.
+// In bf16 what is a float of the operands is a pair, its first half in the low bits, so that the
+// run and the step count pairs. A 1x1 convolution has one segment. A kh x kw one has kh of kw *
+// channels floats, as the taps of a row lie side by side.
 struct ProductTile {
   const float* const* segments = nullptr;
   std::int64_t segment_count = 1;
@@ -41,8 +85,10 @@ struct ProductTile {
 
 // A row of a depthwise convolution, every channel on its own.
 struct DepthwiseRow {
-  const float* const* rows = nullptr;  // of the input, one a kernel row; null above and below it
-  std::int64_t step = 0;
+  const std::byte* const* rows =
+      nullptr;            // of the input, one a kernel row; null above and below it
+  std::int64_t step = 0;  // elements from a pixel of it to the next
+  Precision precision = Precision::kFp32;  // of the input
   std::int64_t width = 0, out_width = 0, channels = 0;
   std::int64_t kernel_h = 1, kernel_w = 1, stride_w = 1, dilation_w = 1, pad_left = 0;
   const float* weights = nullptr;  // [kernel_h * kernel_w][channels rounded up to the lanes]
@@ -51,21 +97,21 @@ struct DepthwiseRow {
 
 // A row of windows, of each channel the largest or the mean.
 struct PoolRow {
-  const float* const* rows = nullptr;  // of the input; null above and below it
+  const std::byte* const* rows = nullptr;  // of the input; null above and below it
   std::int64_t step = 0;
   std::int64_t width = 0, out_width = 0, channels = 0;
   std::int64_t kernel_h = 1, kernel_w = 1, stride_w = 1, dilation_w = 1, pad_left = 0;
   const float* scale =
-      nullptr;  // means: 1 / the pixels counted, one an output pixel; null: largest
-  float* output = nullptr;
-  std::int64_t output_step = 0;
+      nullptr;          // means: 1 / the pixels counted, one an output pixel; null: largest
+  OutputPixels output;  // as precise as the input
 };
 
 // A patch of 6 x 6 pixels of the input of Winograd's F(4x4, 3x3), to be transformed into the
 // operands of 36 products.
 struct WinogradInput {
-  const float* rows[6] = {};  // of the input; null above and below it
+  const std::byte* rows[6] = {};  // of the input; null above and below it
   std::int64_t step = 0;
+  Precision precision = Precision::kFp32;                  // of the input
   std::int64_t first_column = 0, width = 0, channels = 0;  // columns outside [0, width) are zeros
   float* to = nullptr;
   std::int64_t product_step = 0;  // floats from a product's operand to the next one's
@@ -76,8 +122,8 @@ struct WinogradOutput {
   const float* from = nullptr;  // readable to a multiple of the lanes
   std::int64_t product_step = 0;
   std::int64_t channels = 0;
-  int rows = 4, columns = 4;                         // as far as they are there
-  std::int64_t row_step = 0, residual_row_step = 0;  // floats from a row of the image to the next
+  int rows = 4, columns = 4;    // as far as they are there
+  std::int64_t row_pixels = 0;  // from a row of the image to the next
   TileOutput to;
 };
 
@@ -104,19 +150,12 @@ struct LrnPixels {
 
 inline constexpr int kMaxVectors = 4;
 
-// What the operands of products are rounded to; they are added up in fp32 always.
-enum class Precision : std::uint8_t { kFp32, kBf16 };
-
-// The bits of the bf16 nearest to a number, of two equally near the even one.
-std::uint16_t to_bf16(float x);
-
 struct SimdKernels {
   const char* name;  // "avx512"
   int lanes;
   int max_rows[kMaxVectors + 1];  // of a product's tile, by its vectors
   void (*product)(const ProductTile& tile);
-  // In bf16: what is a float in the operands above is a pair of bf16 here, its first half in the
-  // low bits, so that the depth, the run and the step count pairs. Null where the CPU has none.
+  // Both null where the CPU has no bf16; pixels are floats then.
   void (*product_bf16)(const ProductTile& tile);
   void (*round_to_bf16)(std::int64_t count, const float* from, std::uint16_t* to);
   void (*depthwise)(const DepthwiseRow& row);
@@ -124,7 +163,8 @@ struct SimdKernels {
   void (*winograd_input)(const WinogradInput& patch);
   void (*winograd_output)(const WinogradOutput& tile);
   // Adds `count` pixels of `channels` floats to `sums`, [channels].
-  void (*add_pixels)(std::int64_t count, std::int64_t channels, const float* input, float* sums);
+  void (*add_pixels)(std::int64_t count, std::int64_t channels, const InputPixels& input,
+                     float* sums);
   void (*scale)(const ScaledPixels& pixels);
   void (*lrn)(const LrnPixels& pixels);
   // x = activation(x)

@@ -25,6 +25,7 @@ void pack_rows(const PackRows& pack, float* packed) {
 
 ClampRange clamp_range(const Activation& activation) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  if (activation.is_scaled()) return {false, 0.0f, 0.0f};
   switch (activation.kind) {
     case ActivationKind::kNone:
       return {true, -kInfinity, kInfinity};
@@ -46,16 +47,21 @@ template <ActivationKind kKind>
 SLUICE_AVX2 void activate_all(const Activation& activation, int vectors, float* values) {
   const __m256 alpha = _mm256_set1_ps(activation.alpha);
   const __m256 beta = _mm256_set1_ps(activation.beta);
+  const __m256 scale = _mm256_set1_ps(activation.scale);
+  const __m256 shift = _mm256_set1_ps(activation.shift);
   int i = 0;
   for (; i + 2 <= vectors; i += 2) {  // two at a time hide the latency of the division
     const __m256 x0 = _mm256_load_ps(values + 8 * i);
     const __m256 x1 = _mm256_load_ps(values + 8 * i + 8);
-    _mm256_store_ps(values + 8 * i, avx2::activate<kKind>(x0, alpha, beta));
-    _mm256_store_ps(values + 8 * i + 8, avx2::activate<kKind>(x1, alpha, beta));
+    const __m256 y0 = avx2::activate<kKind>(x0, alpha, beta);
+    const __m256 y1 = avx2::activate<kKind>(x1, alpha, beta);
+    _mm256_store_ps(values + 8 * i, _mm256_fmadd_ps(y0, scale, shift));
+    _mm256_store_ps(values + 8 * i + 8, _mm256_fmadd_ps(y1, scale, shift));
   }
   for (; i < vectors; ++i) {
     const __m256 x = _mm256_load_ps(values + 8 * i);
-    _mm256_store_ps(values + 8 * i, avx2::activate<kKind>(x, alpha, beta));
+    const __m256 y = avx2::activate<kKind>(x, alpha, beta);
+    _mm256_store_ps(values + 8 * i, _mm256_fmadd_ps(y, scale, shift));
   }
 }
 
@@ -64,7 +70,8 @@ SLUICE_AVX2 void activate_all(const Activation& activation, int vectors, float* 
 void activate_avx2(const Activation& activation, int vectors, float* values) {
   switch (activation.kind) {
     case ActivationKind::kNone:
-      return;
+      if (!activation.is_scaled()) return;
+      return activate_all<ActivationKind::kNone>(activation, vectors, values);
     case ActivationKind::kRelu:
       return activate_all<ActivationKind::kRelu>(activation, vectors, values);
     case ActivationKind::kClip:

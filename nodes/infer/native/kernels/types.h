@@ -34,11 +34,16 @@ enum class ActivationKind : std::uint8_t {
   kTanh,
 };
 
-// A function of one value that a kernel may apply to its result before it is stored.
+// A function of one value that a kernel may apply to its result before it is stored:
+// y = scale * f(x) + shift.
 struct Activation {
   ActivationKind kind = ActivationKind::kNone;
   float alpha = 0.0f;
   float beta = 0.0f;
+  float scale = 1.0f;
+  float shift = 0.0f;
+
+  bool is_scaled() const { return scale != 1.0f || shift != 0.0f; }
 };
 
 }  // namespace sluice::kernels

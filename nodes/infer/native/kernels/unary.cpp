@@ -273,6 +273,10 @@ void unary_i32(Unary fn, std::int64_t low, std::int64_t high, std::int64_t count
 
 void apply(const Activation& activation, std::int64_t count, const float* input, float* output) {
   unary(unary_of(activation.kind), activation.alpha, activation.beta, count, input, output);
+  if (!activation.is_scaled()) return;
+  for (std::int64_t i = 0; i < count; ++i) {
+    output[i] = output[i] * activation.scale + activation.shift;
+  }
 }
 
 void logical_not(std::int64_t count, const bool* input, bool* output) {

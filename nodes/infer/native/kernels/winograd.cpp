@@ -93,7 +93,8 @@ std::size_t Winograd::scratch_bytes(const ConvLastCall& call) const {
 
 void Winograd::transform_input(const ConvLastCall& call, const Grid& grid, float* to) const {
   WinogradInput patch;
-  patch.step = call.input_step;
+  patch.step = call.input.step;
+  patch.precision = call.input.precision;
   patch.width = call.width;
   patch.channels = params_.in_channels;
   patch.product_step = grid.count * params_.in_channels;
@@ -102,7 +103,7 @@ void Winograd::transform_input(const ConvLastCall& call, const Grid& grid, float
     const std::int64_t top = tile / grid.across * kTile - call.pad_top;
     for (std::int64_t y = 0; y < kPatch; ++y) {
       const bool is_inside = top + y >= 0 && top + y < call.height;
-      patch.rows[y] = is_inside ? call.input + (top + y) * call.width * call.input_step : nullptr;
+      patch.rows[y] = is_inside ? call.input.from_pixel((top + y) * call.width).data : nullptr;
     }
     patch.first_column = tile % grid.across * kTile - call.pad_left;
     patch.to = to + i * params_.in_channels;
@@ -113,7 +114,6 @@ void Winograd::transform_input(const ConvLastCall& call, const Grid& grid, float
 void Winograd::multiply(std::int64_t tiles, const float* from, float* to) const {
   ProductTile tile;
   tile.run = tile.step = params_.in_channels;
-  tile.to.output_step = padded_outputs();
   tile.to.epilogue = &no_epilogue_;
   for (const Panels& product : products_) {
     for (const Panels::Panel& panel : product.panels()) {
@@ -122,7 +122,8 @@ void Winograd::multiply(std::int64_t tiles, const float* from, float* to) const 
         tile.rows = product.rows(panel, tiles - i);
         const float* segment = from + i * params_.in_channels;
         tile.segments = &segment;
-        tile.to.output = to + i * padded_outputs() + panel.first_column;
+        tile.to.output =
+            pixels_of(to + i * padded_outputs() + panel.first_column, padded_outputs());
         simd_->product(tile);
       }
     }
@@ -136,10 +137,7 @@ void Winograd::transform_output(const ConvLastCall& call, const Grid& grid,
   WinogradOutput tile;
   tile.product_step = grid.count * padded_outputs();
   tile.channels = params_.out_channels;
-  tile.row_step = call.out_width * call.output_step;
-  tile.residual_row_step = call.out_width * call.residual_step;
-  tile.to.output_step = call.output_step;
-  tile.to.residual_step = call.residual_step;
+  tile.row_pixels = call.out_width;
   tile.to.bias = bias_.data();
   tile.to.epilogue = &epilogue_;
   for (std::int64_t i = 0; i < grid.count; ++i) {
@@ -149,9 +147,8 @@ void Winograd::transform_output(const ConvLastCall& call, const Grid& grid,
     tile.from = from + i * padded_outputs();
     tile.rows = static_cast<int>(std::min(kTile, call.out_height - y));
     tile.columns = static_cast<int>(std::min(kTile, call.out_width - x));
-    tile.to.output = call.output + pixel * call.output_step;
-    tile.to.residual =
-        call.residual == nullptr ? nullptr : call.residual + pixel * call.residual_step;
+    tile.to.output = call.output.from_pixel(pixel);
+    tile.to.residual = call.residual.from_pixel(pixel);
     simd_->winograd_output(tile);
   }
 }
@@ -172,11 +169,9 @@ void Winograd::run(const ConvLastCall& call) const {
       multiply(grid.count, inputs, sums);
       transform_output(image, grid, sums);
     }
-    image.input += call.height * call.width * call.input_step;
-    image.output += call.out_height * call.out_width * call.output_step;
-    if (image.residual != nullptr) {
-      image.residual += call.out_height * call.out_width * call.residual_step;
-    }
+    image.input = image.input.from_pixel(call.height * call.width);
+    image.output = image.output.from_pixel(call.out_height * call.out_width);
+    image.residual = image.residual.from_pixel(call.out_height * call.out_width);
   }
 }
 

@@ -89,6 +89,37 @@ TEST(Passes, KeepAConvolutionThatSomebodyElseReads) {
   EXPECT_EQ(optimized(model), (Names{"Conv", "Relu"}));
 }
 
+TEST(Passes, ScaleWhatAnActivationGivesInTheConvolution) {
+  const auto model = with_conv()
+                         .constant("three", scalar(3))
+                         .constant("two", scalar(2))
+                         .node("Relu", {"c"}, {"r"})
+                         .node("Mul", {"three", "r"}, {"m"})
+                         .node("Add", {"m", "two"}, {"a"})
+                         .node("Mul", {"a", "two"}, {"b"})
+                         .node("Sigmoid", {"x"}, {"s"})
+                         .node("Add", {"s", "b"}, {"y"})
+                         .output("y");
+  Graph graph;
+
+  ASSERT_EQ(optimized(model, &graph), (Names{"Sigmoid", "Conv"}));
+  const auto& conv = std::get<Conv>(graph.nodes[1].operation);
+  EXPECT_EQ(conv.activation->kind, UnaryKind::kRelu);
+  EXPECT_EQ(conv.activation->scale, 6.0f);
+  EXPECT_EQ(conv.activation->shift, 4.0f);
+}
+
+TEST(Passes, KeepAScaleThatIsNotTheOnlyReader) {
+  const auto model = with_conv()
+                         .constant("three", scalar(3))
+                         .node("Relu", {"c"}, {"r"})
+                         .node("Mul", {"three", "r"}, {"y"})
+                         .output("y")
+                         .output("r");
+
+  EXPECT_EQ(optimized(model), (Names{"Conv", "Mul"}));
+}
+
 TEST(Passes, AddTheResidualInTheConvolution) {
   const auto model = with_conv()
                          .node("Sigmoid", {"x"}, {"s"})

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <utility>
 
 namespace sluice::kernels {
 namespace {
@@ -53,11 +54,48 @@ float rounded_to_bf16(float x) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(to_bf16(x)) << 16);
 }
 
+// An image as it lies in memory, in one of the precisions.
+class Image {
+ public:
+  Image(const std::vector<float>& values, std::int64_t step, Precision precision)
+      : step_(step), precision_(precision), floats_(values) {
+    for (float x : values) halves_.push_back(to_bf16(x));
+  }
+  InputPixels input() const { return {bytes(), step_, precision_}; }
+  OutputPixels output() { return {const_cast<std::byte*>(bytes()), step_, precision_}; }
+  std::vector<float> values() const {
+    if (precision_ == Precision::kFp32) return floats_;
+    std::vector<float> values;
+    for (const std::uint16_t bits : halves_) {
+      values.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16));
+    }
+    return values;
+  }
+
+ private:
+  const std::byte* bytes() const {
+    return precision_ == Precision::kFp32 ? reinterpret_cast<const std::byte*>(floats_.data())
+                                          : reinterpret_cast<const std::byte*>(halves_.data());
+  }
+  std::int64_t step_;
+  Precision precision_;
+  std::vector<float> floats_;
+  std::vector<std::uint16_t> halves_;
+};
+
+void round_all_to_bf16(std::vector<float>& values) {
+  for (float& x : values) x = rounded_to_bf16(x);
+}
+
+// The relative error of rounding to bf16, with some room.
+constexpr double kBf16Rounding = 1.0 / 256;
+
 struct Variant {
   const SimdKernels* simd = nullptr;
   Precision precision = Precision::kFp32;
   std::int64_t more_input = 0, more_output = 0;  // channels of the images that are not the layer's
   bool planar_input = false;
+  bool keeps_bf16 = false;  // images in bf16, where the convolution takes them so
 };
 
 void expect_matches(const Case& c, const Variant& variant, unsigned seed) {
@@ -67,26 +105,29 @@ void expect_matches(const Case& c, const Variant& variant, unsigned seed) {
       random_floats({p.out_channels, p.in_channels / p.groups, p.kernel_h, p.kernel_w}, seed + 1);
   const auto bias = random_floats(c.bias ? p.out_channels : 0, seed + 2);
   const std::int64_t out_area = p.out_height(c.height) * p.out_width(c.width);
-  const auto residual =
-      random_floats(c.residual ? c.batch * p.out_channels * out_area : 0, seed + 3);
+  auto residual = random_floats(c.residual ? c.batch * p.out_channels * out_area : 0, seed + 3);
   const ConvLast conv(*variant.simd, variant.precision, p, weights.data(),
                       c.bias ? bias.data() : nullptr, c.epilogue);
   const bool is_bf16 = std::string(conv.algorithm()).ends_with("bf16");
-  if (is_bf16) {
-    // Products of what was rounded are exact in fp32, so that nothing else may differ.
-    for (float& x : input) x = rounded_to_bf16(x);
-    for (float& x : weights) x = rounded_to_bf16(x);
-  }
+  const bool reads_bf16 = variant.keeps_bf16 && conv.reads_bf16();
+  const Precision read = reads_bf16 ? Precision::kBf16 : Precision::kFp32;
+  const Precision kept =
+      variant.keeps_bf16 && conv.writes_bf16() ? Precision::kBf16 : Precision::kFp32;
+  // Products of what was rounded are exact in fp32, so that nothing else may differ.
+  if (is_bf16) round_all_to_bf16(weights);
+  if (is_bf16 || reads_bf16) round_all_to_bf16(input);
+  if (kept == Precision::kBf16) round_all_to_bf16(residual);
   const std::int64_t in_step = p.in_channels + variant.more_input;
   const std::int64_t out_step = p.out_channels + variant.more_output;
-  const auto pixels =
-      variant.planar_input ? input : to_pixels(input, c.batch, p.in_channels, in_step);
-  const auto others = to_pixels(residual, c.batch, p.out_channels, out_step);
-  std::vector<float> output(static_cast<std::size_t>(c.batch * out_area * out_step), std::nanf(""));
-  if (c.in_place) output = others;
+  const Image pixels(
+      variant.planar_input ? input : to_pixels(input, c.batch, p.in_channels, in_step), in_step,
+      read);
+  const Image others(to_pixels(residual, c.batch, p.out_channels, out_step), out_step, kept);
+  const std::vector<float> unwritten(static_cast<std::size_t>(c.batch * out_area * out_step),
+                                     std::nanf(""));
+  Image written = c.in_place ? others : Image(unwritten, out_step, kept);
 
-  ConvLastCall call{.input = pixels.data(),
-                    .input_step = in_step,
+  ConvLastCall call{.input = pixels.input(),
                     .input_is_planar = variant.planar_input,
                     .batch = c.batch,
                     .height = c.height,
@@ -95,17 +136,16 @@ void expect_matches(const Case& c, const Variant& variant, unsigned seed) {
                     .pad_left = p.pad_left,
                     .out_height = p.out_height(c.height),
                     .out_width = p.out_width(c.width),
-                    .residual = !c.residual  ? nullptr
-                                : c.in_place ? output.data()
-                                             : others.data(),
-                    .residual_step = out_step,
-                    .output = output.data(),
-                    .output_step = out_step};
+                    .residual = !c.residual  ? InputPixels{}
+                                : c.in_place ? std::as_const(written).input()
+                                             : others.input(),
+                    .output = written.output()};
   test::Scratch scratch(conv.scratch_bytes(call));
   call.scratch = scratch.data();
   conv.run(call);
 
   EXPECT_TRUE(scratch.intact());
+  const std::vector<float> output = written.values();
   for (std::size_t i = 0; !c.in_place && i < output.size(); ++i) {
     const bool is_own = static_cast<std::int64_t>(i) % out_step < p.out_channels;
     ASSERT_EQ(std::isnan(output[i]), !is_own) << "a neighbour's channel was written";
@@ -113,7 +153,8 @@ void expect_matches(const Case& c, const Variant& variant, unsigned seed) {
   const double absolute =
       2e-5 + 4e-8 * static_cast<double>(p.in_channels / p.groups * p.kernel_h * p.kernel_w);
   EXPECT_TRUE(near(to_planes(output, c.batch, p.out_channels, out_step),
-                   test::reference(c, input, weights, bias, residual), 1e-5, absolute))
+                   test::reference(c, input, weights, bias, residual),
+                   kept == Precision::kBf16 ? kBf16Rounding : 1e-5, absolute))
       << conv.algorithm() << " in " << p.in_channels << "x" << c.height << "x" << c.width << " out "
       << p.out_channels << " groups " << p.groups << " kernel " << p.kernel_h << "x" << p.kernel_w
       << " stride " << p.stride_h << "x" << p.stride_w << " dilation " << p.dilation_h << "x"
@@ -158,6 +199,26 @@ TEST_P(ConvLastTest, MatchesTheDefinitionInBf16) {
     const auto c = random_case(engine, groups, 2 * pick(engine, 6, 12), pick(engine, 1, 70));
     if (!c) continue;
     expect_matches(*c, {simd_, Precision::kBf16, pick(engine, 0, 1) * 5, 0}, i);
+  }
+}
+
+// An odd step from pixel to pixel puts pairs apart, and an odd number of channels leaves one over.
+TEST_P(ConvLastTest, MatchesTheDefinitionWithImagesInBf16) {
+  if (simd_->product_bf16 == nullptr) GTEST_SKIP() << "these kernels have no bf16";
+  std::mt19937 engine(6);
+  for (unsigned i = 0; i < 120; ++i) {
+    const bool is_depthwise = i % 2 == 0;
+    const std::int64_t groups = is_depthwise ? pick(engine, 2, 40) : pick(engine, 0, 3) > 0 ? 1 : 2;
+    const auto c = random_case(engine, groups, is_depthwise ? 1 : pick(engine, 11, 24),
+                               is_depthwise ? 1 : pick(engine, 1, 70));
+    if (!c) continue;
+    expect_matches(*c,
+                   {.simd = simd_,
+                    .precision = Precision::kBf16,
+                    .more_input = pick(engine, 0, 3),
+                    .more_output = pick(engine, 0, 3),
+                    .keeps_bf16 = true},
+                   i);
   }
 }
 
@@ -227,18 +288,24 @@ TEST_P(ConvLastTest, MatchesTheDefinitionByWinograd) {
     c.residual = pick(engine, 0, 1) > 0;
     c.epilogue = {test::random_activation(engine), test::random_activation(engine)};
     const ConvParams& p = c.params;
-    const auto input = random_floats({c.batch, p.in_channels, c.height, c.width}, i);
+    auto input = random_floats({c.batch, p.in_channels, c.height, c.width}, i);
     const auto weights = random_floats({p.out_channels, p.in_channels, 3, 3}, i + 1);
     const auto bias = random_floats(p.out_channels, i + 2);
     const std::int64_t out_area = p.out_height(c.height) * p.out_width(c.width);
-    const auto residual =
-        random_floats(c.residual ? c.batch * p.out_channels * out_area : 0, i + 3);
-    const auto pixels = to_pixels(input, c.batch, p.in_channels, p.in_channels + 2);
-    const auto others = to_pixels(residual, c.batch, p.out_channels, p.out_channels);
+    auto residual = random_floats(c.residual ? c.batch * p.out_channels * out_area : 0, i + 3);
+    const Precision kept = i % 3 == 0 ? precisions().back() : Precision::kFp32;
+    if (kept == Precision::kBf16) {
+      round_all_to_bf16(input);
+      round_all_to_bf16(residual);
+    }
+    const Image pixels(to_pixels(input, c.batch, p.in_channels, p.in_channels + 2),
+                       p.in_channels + 2, kept);
+    const Image others(to_pixels(residual, c.batch, p.out_channels, p.out_channels), p.out_channels,
+                       kept);
     const Winograd conv(*simd_, p, weights.data(), bias.data(), c.epilogue);
-    std::vector<float> output(static_cast<std::size_t>(c.batch * p.out_channels * out_area));
-    ConvLastCall call{.input = pixels.data(),
-                      .input_step = p.in_channels + 2,
+    Image output(std::vector<float>(static_cast<std::size_t>(c.batch * p.out_channels * out_area)),
+                 p.out_channels, kept);
+    ConvLastCall call{.input = pixels.input(),
                       .batch = c.batch,
                       .height = c.height,
                       .width = c.width,
@@ -246,18 +313,17 @@ TEST_P(ConvLastTest, MatchesTheDefinitionByWinograd) {
                       .pad_left = p.pad_left,
                       .out_height = p.out_height(c.height),
                       .out_width = p.out_width(c.width),
-                      .residual = c.residual ? others.data() : nullptr,
-                      .residual_step = p.out_channels,
-                      .output = output.data(),
-                      .output_step = p.out_channels};
+                      .residual = c.residual ? others.input() : InputPixels{},
+                      .output = output.output()};
     test::Scratch scratch(conv.scratch_bytes(call));
     call.scratch = scratch.data();
 
     conv.run(call);
 
     EXPECT_TRUE(scratch.intact());
-    EXPECT_TRUE(near(to_planes(output, c.batch, p.out_channels, p.out_channels),
-                     test::reference(c, input, weights, bias, residual), 1e-4, 2e-4))
+    EXPECT_TRUE(near(to_planes(output.values(), c.batch, p.out_channels, p.out_channels),
+                     test::reference(c, input, weights, bias, residual),
+                     kept == Precision::kBf16 ? kBf16Rounding : 1e-4, 2e-4))
         << "case " << i;
   }
 }
@@ -300,7 +366,8 @@ TEST_P(ConvLastTest, TransposesWithoutOverlapAsDefined) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, ConvLastTest, ::testing::Values(Isa::kAvx2, Isa::kAvx512),
+INSTANTIATE_TEST_SUITE_P(Isas, ConvLastTest,
+                         ::testing::Values(Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16),
                          [](const auto& info) { return std::string(to_string(info.param)); });
 
 }  // namespace

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 
 // What convolutions stand among decides how their images are laid out and what is computed along
@@ -38,17 +40,30 @@ Tensor integers(const Integers& values) {
 }
 
 // The model's one output, and whether loading had to leave it for the run.
-std::vector<float> output_of(const std::string& path, const std::vector<Tensor>& inputs) {
-  const auto model = find_backend("native")->load(path, {});
+std::vector<float> output_of(const std::string& path, const std::vector<Tensor>& inputs,
+                             Precision precision = Precision::kFp32) {
+  const auto model = find_backend("native")->load(path, {.precision = precision, .outputs = {}});
   EXPECT_THAT(model, IsOk());
   if (!model) return {};
   const auto session = (*model)->new_session();
   const auto outputs = (*session)->run(inputs, nullptr);
   EXPECT_THAT(outputs, IsOk());
-  return outputs ? values_of<float>(outputs->at(0)) : std::vector<float>{};
+  return outputs ? values_of<float>(outputs->front()) : std::vector<float>{};
 }
 
-// x is [2, 6, 20, 18]; the nodes make y of it.
+// The size of the difference over that of what is expected, root mean square.
+double relative_error(const std::vector<float>& actual, const std::vector<float>& expected) {
+  EXPECT_EQ(actual.size(), expected.size());
+  double difference = 0.0, size = 0.0;
+  for (std::size_t i = 0; i < std::min(actual.size(), expected.size()); ++i) {
+    const double wanted = static_cast<double>(expected[i]);
+    difference += std::pow(static_cast<double>(actual[i]) - wanted, 2);
+    size += wanted * wanted;
+  }
+  return std::sqrt(difference / size);
+}
+
+// x is [2, 6, 20, 18]; the nodes make y of it, in bf16 roughly.
 void expect_same_as_folded(const Nodes& nodes) {
   const Tensor x = varied({2, 6, 20, 18}, 1);
   OnnxWriter run, folded;
@@ -60,10 +75,13 @@ void expect_same_as_folded(const Nodes& nodes) {
   }
 
   const auto expected = output_of(folded.save("folded.onnx"), {});
-  const auto actual = output_of(run.save("run.onnx"), {x});
+  const std::string path = run.save("run.onnx");
+  const auto actual = output_of(path, {x});
 
   EXPECT_FALSE(expected.empty());
   EXPECT_TRUE(kernels::test::near(actual, expected, 1e-4, 1e-4));
+  const auto rounded = output_of(path, {x}, Precision::kBf16IfAvailable);
+  EXPECT_LT(relative_error(rounded, expected), 0.02);
 }
 
 // A convolution of `name`: pads that keep the size, a bias.
@@ -87,6 +105,28 @@ TEST(Layout, JoinsADepthwiseConvolutionWithThePairThatReadsIt) {
     conv(writer, "sum", "depth2", {6, 1, 5, 5}, 6, 2);
     conv(writer, "depth2", "wide2", {12, 6, 1, 1});
     conv(writer, "wide2", "y", {9, 12, 1, 1});
+  });
+}
+
+// As after the activations of PP-LCNetV3; a pad is 0, whatever is added to the pixels.
+TEST(Layout, ScalesWhatActivationsGive) {
+  expect_same_as_folded([](OnnxWriter& writer) {
+    const auto scaled = [&](const std::string& activation, const std::string& x,
+                            const std::string& name) {
+      writer.node(activation, {x}, {name + ".bent"})
+          .constant(name + ".scale", varied({1}, 11))
+          .constant(name + ".shift", varied({1}, 12))
+          .node("Mul", {name + ".bent", name + ".scale"}, {name + ".product"})
+          .node("Add", {name + ".shift", name + ".product"}, {name});
+    };
+    conv(writer, "x", "wide", {20, 6, 1, 1});
+    scaled("HardSwish", "wide", "a");
+    conv(writer, "a", "depth", {20, 1, 3, 3}, 20);
+    scaled("Relu", "depth", "b");
+    conv(writer, "b", "dense", {32, 20, 3, 3});
+    scaled("Sigmoid", "dense", "c");
+    conv(writer, "c", "winograd", {32, 32, 3, 3});
+    scaled("Relu", "winograd", "y");
   });
 }
 

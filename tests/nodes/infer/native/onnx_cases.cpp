@@ -77,7 +77,7 @@ CaseResult run_set(const Model& model, const fs::path& set) {
   restore_bf16(*expected, model.outputs());
   const Result<std::unique_ptr<Session>> session = model.new_session();
   if (!session) return {Outcome::kFailed, session.status().message()};
-  const Result<std::vector<Tensor>> got = (*session)->run(*inputs, nullptr);
+  const Result<std::span<Tensor>> got = (*session)->run(*inputs, nullptr);
   if (!got) {
     const bool is_unsupported = got.status().code() == Code::kUnsupported;
     return {is_unsupported ? Outcome::kUnsupported : Outcome::kFailed, got.status().message()};

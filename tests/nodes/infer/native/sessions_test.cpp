@@ -1,6 +1,8 @@
+#include "sluice/core/allocations.h"
 #include "sluice/core/model.h"
 
 #include "tests/nodes/infer/graph/onnx_writer.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/tensors.h"
 
@@ -16,6 +18,7 @@ namespace {
 using testing::attribute;
 using testing::IsOk;
 using testing::OnnxWriter;
+using testing::tensor_of;
 using testing::values_of;
 
 Tensor ramp(const Shape& shape) {
@@ -51,7 +54,7 @@ std::vector<float> run_on(Session& session, const Shape& shape) {
   const std::vector<Tensor> inputs{ramp(shape)};
   const auto outputs = session.run(inputs, nullptr);
   EXPECT_THAT(outputs, IsOk());
-  return outputs ? values_of<float>(outputs->at(0)) : std::vector<float>{};
+  return outputs ? values_of<float>(outputs->front()) : std::vector<float>{};
 }
 
 TEST(Sessions, GiveTheSameSideBySideAsAlone) {
@@ -81,6 +84,47 @@ TEST(Sessions, GiveTheSameSideBySideAsAlone) {
   for (const int count : equal) EXPECT_EQ(count, static_cast<int>(2 * shapes.size()));
 }
 
+TEST(Sessions, AskTheHeapForNothingOnceTheyHaveSeenTheShapes) {
+  if (SLUICE_TEST_ASAN || SLUICE_TEST_TSAN) GTEST_SKIP() << "a sanitizer has its own operator new";
+  const auto model = find_backend("native")->load(mixed_model(), {});
+  ASSERT_THAT(model, IsOk());
+  const auto session = std::move(*(*model)->new_session());
+  const std::vector<Tensor> small{ramp({1, 3, 5, 7})}, large{ramp({2, 3, 20, 18})};
+  const auto count_runs = [&] {
+    const std::uint64_t before = allocations_of_this_thread();
+    const bool are_ok =
+        session->run(small, nullptr).is_ok() && session->run(large, nullptr).is_ok();
+    const std::uint64_t after = allocations_of_this_thread();
+    EXPECT_TRUE(are_ok);
+    return after - before;
+  };
+
+  EXPECT_GT(count_runs(), 0U);  // plans, and the proof that they are counted
+  EXPECT_EQ(count_runs(), 0U);
+}
+
+// A shape that is an input's value: a plan serves one value only.
+TEST(Sessions, KeepPlansApartByTheValuesThatShapesDependOn) {
+  const std::string path = OnnxWriter()
+                               .input("x", {"N", 6})
+                               .input("shape", {2}, DType::kI64)
+                               .node("Reshape", {"x", "shape"}, {"y"})
+                               .output("y")
+                               .save("reshape.onnx");
+  const auto model = find_backend("native")->load(path, {});
+  ASSERT_THAT(model, IsOk());
+  const auto session = std::move(*(*model)->new_session());
+  const auto shape_for = [&](std::int64_t rows, std::int64_t columns) {
+    const std::vector<Tensor> inputs{ramp({1, 6}), tensor_of<std::int64_t>({2}, {rows, columns})};
+    const auto outputs = session->run(inputs, nullptr);
+    return outputs ? outputs->front().shape() : Shape{};
+  };
+
+  EXPECT_EQ(shape_for(2, 3), (Shape{2, 3}));
+  EXPECT_EQ(shape_for(3, 2), (Shape{3, 2}));
+  EXPECT_EQ(shape_for(2, 3), (Shape{2, 3}));
+}
+
 TEST(Sessions, OutliveWhoLoadedTheModel) {
   auto model = find_backend("native")->load(mixed_model(), {});
   ASSERT_THAT(model, IsOk());
@@ -98,13 +142,14 @@ TEST(Sessions, GiveEachItemOfABatchWhatItGetsAlone) {
   const auto session = std::move(*(*model)->new_session());
   const Tensor batch = ramp({3, 3, 5, 7});
 
-  const auto together = session->run(std::vector<Tensor>{batch}, nullptr);
+  const auto outputs = session->run(std::vector<Tensor>{batch}, nullptr);
 
-  ASSERT_THAT(together, IsOk());
+  ASSERT_THAT(outputs, IsOk());
+  const Tensor together = outputs->front();
   for (std::int64_t row = 0; row < 3; ++row) {
     const std::vector<Tensor> one{batch.row(row).reshaped({1, 3, 5, 7})};
-    EXPECT_EQ(values_of<float>((*session->run(one, nullptr)).at(0)),
-              values_of<float>(together->at(0).row(row)));
+    EXPECT_EQ(values_of<float>(session->run(one, nullptr)->front()),
+              values_of<float>(together.row(row)));
   }
 }
 

@@ -7,13 +7,14 @@ namespace {
 template <ActivationKind kKind>
 SLUICE_TARGET void activate_all(const Activation& activation, std::int64_t count, float* x) {
   const Vec alpha = all(activation.alpha), beta = all(activation.beta);
+  const Vec scale = all(activation.scale), shift = all(activation.shift);
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    store(x + i, activate<kKind>(load(x + i), alpha, beta));
+    store(x + i, fma(activate<kKind>(load(x + i), alpha, beta), scale, shift));
   }
   if (i == count) return;
   const Mask mask = row_lanes(count - i, 0);
-  store(x + i, mask, activate<kKind>(load(x + i, mask), alpha, beta));
+  store(x + i, mask, fma(activate<kKind>(load(x + i, mask), alpha, beta), scale, shift));
 }
 
 }  // namespace
@@ -21,7 +22,8 @@ SLUICE_TARGET void activate_all(const Activation& activation, std::int64_t count
 void activate(const Activation& activation, std::int64_t count, float* x) {
   switch (activation.kind) {
     case ActivationKind::kNone:
-      return;
+      if (!activation.is_scaled()) return;
+      return activate_all<ActivationKind::kNone>(activation, count, x);
     case ActivationKind::kRelu:
       return activate_all<ActivationKind::kRelu>(activation, count, x);
     case ActivationKind::kClip:

@@ -18,22 +18,15 @@ constexpr SimdKernels make_kernels() {
   kernels.lrn = lrn;
   kernels.activate = activate;
   kernels.interleave = interleave;
-  return kernels;
-}
-
-#if SLUICE_SIMD_AVX512
-constexpr SimdKernels with_bf16(SimdKernels kernels) {
+#if SLUICE_SIMD_BF16
   kernels.product_bf16 = product_bf16;
   kernels.round_to_bf16 = round_to_bf16;
+#endif
   return kernels;
 }
-#endif
 
 }  // namespace
 
 const SimdKernels kKernels = make_kernels();
-#if SLUICE_SIMD_AVX512
-const SimdKernels kKernelsBf16 = with_bf16(make_kernels());
-#endif
 
 }  // namespace sluice::kernels::SLUICE_SIMD

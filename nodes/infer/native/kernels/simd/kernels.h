@@ -15,7 +15,7 @@ inline constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4, 2};
 #endif
 
 void product(const ProductTile& tile);
-#if SLUICE_SIMD_AVX512
+#if SLUICE_SIMD_BF16
 void product_bf16(const ProductTile& tile);
 void round_to_bf16(std::int64_t count, const float* from, std::uint16_t* to);
 #endif
@@ -23,14 +23,13 @@ void depthwise(const DepthwiseRow& row);
 void pool(const PoolRow& row);
 void winograd_input(const WinogradInput& patch);
 void winograd_output(const WinogradOutput& tile);
-void add_pixels(std::int64_t count, std::int64_t channels, const float* input, float* sums);
+void add_pixels(std::int64_t count, std::int64_t channels, const InputPixels& input, float* sums);
 void scale(const ScaledPixels& pixels);
 void lrn(const LrnPixels& pixels);
 void activate(const Activation& activation, std::int64_t count, float* x);
 void interleave(std::int64_t count, std::int64_t channels, const float* planes, std::int64_t plane,
                 float* pixels);
 
-// kKernelsBf16 for CPUs that have AVX512-BF16 besides.
-extern const SimdKernels kKernels, kKernelsBf16;
+extern const SimdKernels kKernels;
 
 }  // namespace sluice::kernels::SLUICE_SIMD

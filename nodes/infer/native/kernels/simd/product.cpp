@@ -7,7 +7,16 @@
 namespace sluice::kernels::SLUICE_SIMD {
 namespace {
 
-template <int kRows, int kVectors, bool kEndsInHalf>
+// A word of the input, in all lanes, times words of the weights: of floats, or of pairs of bf16.
+template <Precision kPrecision, class V>
+SLUICE_INLINE V times(V x, V w, V sum) {
+#if SLUICE_SIMD_BF16
+  if constexpr (kPrecision == Precision::kBf16) return dot(x, w, sum);
+#endif
+  return fma(x, w, sum);
+}
+
+template <Precision kPrecision, int kRows, int kVectors, bool kEndsInHalf>
 SLUICE_TARGET void product_of(const ProductTile& tile) {
   constexpr int kWhole = kEndsInHalf ? kVectors - 1 : kVectors;
   constexpr int kWidth = kWhole * kLanes + (kEndsInHalf ? kLanes / 2 : 0);
@@ -38,8 +47,10 @@ SLUICE_TARGET void product_of(const ProductTile& tile) {
       for (int r = 0; r < kRows; ++r) {
         const float value = row[r * step];
 #pragma GCC unroll 4
-        for (int v = 0; v < kWhole; ++v) sums[r][v] = fma(all(value), w[v], sums[r][v]);
-        if constexpr (kEndsInHalf) halves[r] = fma(half_all(value), last_w, halves[r]);
+        for (int v = 0; v < kWhole; ++v)
+          sums[r][v] = times<kPrecision>(all(value), w[v], sums[r][v]);
+        if constexpr (kEndsInHalf)
+          halves[r] = times<kPrecision>(half_all(value), last_w, halves[r]);
       }
     }
   }
@@ -52,35 +63,52 @@ SLUICE_TARGET void product_of(const ProductTile& tile) {
 
 using Product = void (*)(const ProductTile&);
 
-template <int kVectors, bool kEndsInHalf, int... kRows>
+template <Precision kPrecision, int kVectors, bool kEndsInHalf, int... kRows>
 constexpr auto products(std::integer_sequence<int, kRows...>) {
-  return std::array<Product, sizeof...(kRows)>{product_of<kRows + 1, kVectors, kEndsInHalf>...};
+  return std::array<Product, sizeof...(kRows)>{
+      product_of<kPrecision, kRows + 1, kVectors, kEndsInHalf>...};
 }
-template <int kVectors, bool kEndsInHalf>
-constexpr auto kProducts =
-    products<kVectors, kEndsInHalf>(std::make_integer_sequence<int, kMaxRows[kVectors]>{});
+template <Precision kPrecision, int kVectors, bool kEndsInHalf>
+constexpr auto kProducts = products<kPrecision, kVectors, kEndsInHalf>(
+    std::make_integer_sequence<int, kMaxRows[kVectors]>{});
 
-template <int kVectors>
+template <Precision kPrecision, int kVectors>
 void run(const ProductTile& tile) {
   assert(tile.rows >= 1 && tile.rows <= kMaxRows[kVectors]);
   const auto index = static_cast<std::size_t>(tile.rows - 1);
-  if (tile.ends_in_half) return kProducts<kVectors, true>[index](tile);
-  kProducts<kVectors, false>[index](tile);
+  if (tile.ends_in_half) return kProducts<kPrecision, kVectors, true>[index](tile);
+  kProducts<kPrecision, kVectors, false>[index](tile);
+}
+
+template <Precision kPrecision>
+void run(const ProductTile& tile) {
+  switch (tile.vectors) {
+    case 1:
+      return run<kPrecision, 1>(tile);
+    case 2:
+      return run<kPrecision, 2>(tile);
+    case 3:
+      return run<kPrecision, 3>(tile);
+    default:
+      return run<kPrecision, 4>(tile);
+  }
 }
 
 }  // namespace
 
-void product(const ProductTile& tile) {
-  switch (tile.vectors) {
-    case 1:
-      return run<1>(tile);
-    case 2:
-      return run<2>(tile);
-    case 3:
-      return run<3>(tile);
-    default:
-      return run<4>(tile);
-  }
+void product(const ProductTile& tile) { run<Precision::kFp32>(tile); }
+
+#if SLUICE_SIMD_BF16
+void product_bf16(const ProductTile& tile) { run<Precision::kBf16>(tile); }
+
+SLUICE_TARGET void round_to_bf16(std::int64_t count, const float* from, std::uint16_t* bits) {
+  auto* to = reinterpret_cast<Bf16*>(bits);
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
+  if (i == count) return;
+  const Mask mask = row_lanes(count - i, 0);
+  store(to + i, mask, load(from + i, mask));
 }
+#endif
 
 }  // namespace sluice::kernels::SLUICE_SIMD

@@ -24,21 +24,43 @@ inline Range range_of(const Activation& activation) {
   } else {
     range.is_clamp = activation.kind == ActivationKind::kNone;
   }
+  range.is_clamp = range.is_clamp && !activation.is_scaled();
   return range;
 }
 
-// A row of kVectors vectors of which the last may be partly there.
-template <int kVectors>
-SLUICE_INLINE Vec load_part(const float* row, int v, Mask last) {
+// Some vectors of a row of kVectors, of which the last may be partly there. An image's are floats,
+// or bf16.
+template <int kVectors, class T>
+SLUICE_INLINE Vec load_part(const T* row, int v, Mask last) {
   return v + 1 < kVectors ? load(row + v * kLanes) : load(row + v * kLanes, last);
 }
-template <int kVectors>
-SLUICE_INLINE void store_part(float* row, int v, Mask last, Vec x) {
+template <int kVectors, class T>
+SLUICE_INLINE void store_part(T* row, int v, Mask last, Vec x) {
   if (v + 1 < kVectors) {
     store(row + v * kLanes, x);
   } else {
     store(row + v * kLanes, last, x);
   }
+}
+template <int kVectors>
+SLUICE_INLINE Vec residual_part(const TileOutput& to, int r, int v, Mask last) {
+  if constexpr (kHasBf16) {
+    if (to.residual.is_bf16()) {
+      const auto* row = reinterpret_cast<const Bf16*>(to.residual.data) + r * to.residual.step;
+      return load_part<kVectors>(row, v, last);
+    }
+  }
+  return load_part<kVectors>(to.residual.floats() + r * to.residual.step, v, last);
+}
+template <int kVectors>
+SLUICE_INLINE void output_part(const TileOutput& to, int r, int v, Mask last, Vec x) {
+  if constexpr (kHasBf16) {
+    if (to.output.is_bf16()) {
+      auto* row = reinterpret_cast<Bf16*>(to.output.data) + r * to.output.step;
+      return store_part<kVectors>(row, v, last, x);
+    }
+  }
+  store_part<kVectors>(to.output.floats() + r * to.output.step, v, last, x);
 }
 
 // Activations that need registers of their own work on a copy in L1, [rows][kVectors * kLanes].
@@ -46,20 +68,18 @@ template <int kVectors>
 SLUICE_TARGET void finish_copy(const TileOutput& to, int rows, Mask last, float* values) {
   const std::int64_t count = static_cast<std::int64_t>(rows) * kVectors * kLanes;
   activate(to.epilogue->activation, count, values);
-  if (to.residual != nullptr) {
+  if (to.residual) {
     for (int r = 0; r < rows; ++r) {
       for (int v = 0; v < kVectors; ++v) {
         float* value = values + (r * kVectors + v) * kLanes;
-        const Vec other = load_part<kVectors>(to.residual + r * to.residual_step, v, last);
-        store(value, add(load(value), other));
+        store(value, add(load(value), residual_part<kVectors>(to, r, v, last)));
       }
     }
     activate(to.epilogue->after, count, values);
   }
   for (int r = 0; r < rows; ++r) {
     for (int v = 0; v < kVectors; ++v) {
-      store_part<kVectors>(to.output + r * to.output_step, v, last,
-                           load(values + (r * kVectors + v) * kLanes));
+      output_part<kVectors>(to, r, v, last, load(values + (r * kVectors + v) * kLanes));
     }
   }
 }
@@ -69,7 +89,7 @@ template <int kRows, int kVectors>
 SLUICE_INLINE void finish(const TileOutput& to, Mask last, const Vec (&sums)[kRows][kVectors]) {
   const Range range = range_of(to.epilogue->activation);
   const Range after = range_of(to.epilogue->after);
-  if (range.is_clamp && (to.residual == nullptr || after.is_clamp)) {
+  if (range.is_clamp && (!to.residual || after.is_clamp)) {
     const Vec low = all(range.low), high = all(range.high);
     const Vec low2 = all(after.low), high2 = all(after.high);
 #pragma GCC unroll 12
@@ -77,11 +97,10 @@ SLUICE_INLINE void finish(const TileOutput& to, Mask last, const Vec (&sums)[kRo
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         Vec x = clamp(sums[r][v], low, high);
-        if (to.residual != nullptr) {
-          x = add(x, load_part<kVectors>(to.residual + r * to.residual_step, v, last));
-          x = clamp(x, low2, high2);
+        if (to.residual) {
+          x = clamp(add(x, residual_part<kVectors>(to, r, v, last)), low2, high2);
         }
-        store_part<kVectors>(to.output + r * to.output_step, v, last, x);
+        output_part<kVectors>(to, r, v, last, x);
       }
     }
     return;

@@ -5,10 +5,15 @@
 #include <cstdint>
 
 // The vocabulary in which the kernels of this folder are written. Each of its .cpp files is
-// compiled once an instruction set, SLUICE_SIMD_AVX512 being 1 or 0, and everything in it lies in
-// the namespace SLUICE_SIMD, so that the two never meet. Functions are marked SLUICE_TARGET one by
-// one; there are no lambdas, as a lambda does not inherit its function's target.
-#if SLUICE_SIMD_AVX512
+// compiled once an instruction set, which SLUICE_SIMD_AVX512 and SLUICE_SIMD_BF16 say by 1 or 0,
+// and everything in it lies in the namespace SLUICE_SIMD, so that no two of them meet. Functions
+// are marked SLUICE_TARGET one by one; there are no lambdas, as a lambda does not inherit its
+// function's target.
+#if SLUICE_SIMD_BF16
+#define SLUICE_SIMD avx512_bf16
+#define SLUICE_TARGET \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")))
+#elif SLUICE_SIMD_AVX512
 #define SLUICE_SIMD avx512
 #define SLUICE_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
 #else
@@ -113,6 +118,41 @@ SLUICE_INLINE Half half_all(float x) { return _mm_set1_ps(x); }
 SLUICE_INLINE Half half_load(const float* from) { return _mm_loadu_ps(from); }
 SLUICE_INLINE Half fma(Half a, Half b, Half c) { return _mm_fmadd_ps(a, b, c); }
 SLUICE_INLINE Vec widened(Half x) { return _mm256_castps128_ps256(x); }
+#endif
+
+// An element in memory that is read and written as a float.
+struct Bf16 {
+  std::uint16_t bits;
+};
+
+#if SLUICE_SIMD_BF16
+inline constexpr bool kHasBf16 = true;
+
+SLUICE_INLINE Vec widened(__m256i bf16) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bf16), 16));
+}
+SLUICE_INLINE __m256i rounded(Vec x) { return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x)); }
+SLUICE_INLINE Vec load(const Bf16* from) {
+  return widened(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+SLUICE_INLINE Vec load(const Bf16* from, Mask mask) {
+  return widened(_mm256_maskz_loadu_epi16(mask, from));
+}
+SLUICE_INLINE void store(Bf16* to, Vec x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded(x));
+}
+SLUICE_INLINE void store(Bf16* to, Mask mask, Vec x) {
+  _mm256_mask_storeu_epi16(to, mask, rounded(x));
+}
+// sum + the two products of a lane, whose operands are pairs.
+SLUICE_INLINE Vec dot(Vec x, Vec w, Vec sum) {
+  return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(w));
+}
+SLUICE_INLINE Half dot(Half x, Half w, Half sum) {
+  return _mm256_dpbf16_ps(sum, reinterpret_cast<__m256bh>(x), reinterpret_cast<__m256bh>(w));
+}
+#else
+inline constexpr bool kHasBf16 = false;
 #endif
 
 // The lanes that a row of `count` floats fills of its vector number `index`: all, some or none.

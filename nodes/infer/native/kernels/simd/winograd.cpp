@@ -27,6 +27,7 @@ SLUICE_INLINE void transform_sums(const Vec (&m)[6], Vec (&out)[4]) {
   out[3] = add(fma(all(8.0f), d, b), m[5]);
 }
 
+template <class T>
 SLUICE_TARGET void input_vector(const WinogradInput& patch, std::int64_t channel, Mask mask) {
   Vec rows[6][6];  // [column][row], each column transformed
 #pragma GCC unroll 6
@@ -37,7 +38,8 @@ SLUICE_TARGET void input_vector(const WinogradInput& patch, std::int64_t channel
 #pragma GCC unroll 6
     for (int y = 0; y < 6; ++y) {
       d[y] = is_inside && patch.rows[y] != nullptr
-                 ? load(patch.rows[y] + column * patch.step + channel, mask)
+                 ? load(reinterpret_cast<const T*>(patch.rows[y]) + column * patch.step + channel,
+                        mask)
                  : zero();
     }
     transform_patch(d, rows[x]);
@@ -66,9 +68,7 @@ SLUICE_TARGET void output_vector(const WinogradOutput& tile, std::int64_t channe
     transform_sums(m, columns[x]);
   }
   const Vec bias = load(tile.to.bias + channel);
-  TileOutput to = tile.to;
-  to.output += channel;
-  if (to.residual != nullptr) to.residual += channel;
+  TileOutput to = tile.to.from(0, channel);
   for (int y = 0; y < tile.rows; ++y) {
     Vec m[6], out[4], sums[4][1];
 #pragma GCC unroll 6
@@ -79,24 +79,24 @@ SLUICE_TARGET void output_vector(const WinogradOutput& tile, std::int64_t channe
     if (tile.columns == 4) {
       finish<4, 1>(to, mask, sums);
     } else {
-      TileOutput pixel = to;
       for (int x = 0; x < tile.columns; ++x) {
         const Vec one[1][1] = {{sums[x][0]}};
-        finish<1, 1>(pixel, mask, one);
-        pixel.output += to.output_step;
-        if (to.residual != nullptr) pixel.residual += to.residual_step;
+        finish<1, 1>(to.from(x, 0), mask, one);
       }
     }
-    to.output += tile.row_step;
-    if (to.residual != nullptr) to.residual += tile.residual_row_step;
+    to = to.from(tile.row_pixels, 0);
   }
 }
 
 }  // namespace
 
 SLUICE_TARGET void winograd_input(const WinogradInput& patch) {
+  auto* vector = input_vector<float>;
+#if SLUICE_SIMD_BF16
+  if (patch.precision == Precision::kBf16) vector = input_vector<Bf16>;
+#endif
   for (std::int64_t c = 0; c < patch.channels; c += kLanes) {
-    input_vector(patch, c, row_lanes(patch.channels - c, 0));
+    vector(patch, c, row_lanes(patch.channels - c, 0));
   }
 }
 
