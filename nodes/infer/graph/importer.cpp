@@ -95,6 +95,20 @@ class Importer {
     return std::move(graph_);
   }
 
+  Result<Interface> read_interface(const ImportOptions& options) {
+    for (const auto step : {&Importer::choose_outputs, &Importer::choose_nodes}) {
+      if (Status status = (this->*step)(options); !status.is_ok()) return status;
+    }
+    for (const auto step : {&Importer::check_external, &Importer::add_inputs}) {
+      if (Status status = (this->*step)(); !status.is_ok()) return status;
+    }
+    Interface interface { std::move(graph_.input_ports), {}, std::move(graph_.metadata) };
+    for (const proto::ValueInfo* info : outputs_) {
+      interface.outputs.push_back(port_of(*info, dtype_of(info->elem_type).value_or(DType::kF32)));
+    }
+    return interface;
+  }
+
  private:
   Status choose_outputs(const ImportOptions& options) {
     if (proto_.outputs.empty()) return invalid("model.invalid", "its graph has no outputs");
@@ -155,6 +169,14 @@ class Importer {
       if (!loaded) return loaded.status();
       const ValueId id = graph_.add_constant(std::string(tensor.name), std::move(*loaded));
       if (Status status = bind(tensor.name, id); !status.is_ok()) return status;
+    }
+    return Status::ok();
+  }
+
+  Status check_external() {
+    for (const proto::Tensor& tensor : proto_.initializers) {
+      if (!tensor.is_external) continue;
+      if (Result<Tensor> loaded = loader_.load(tensor); !loaded) return loaded.status();
     }
     return Status::ok();
   }
@@ -278,9 +300,9 @@ class Importer {
   std::vector<std::string> missing_;
 };
 
-}  // namespace
-
-Result<Graph> import_onnx(const std::string& path, const ImportOptions& options) {
+// Maps and decodes the file, and hands it to `import`; failures say which file it was.
+template <class Made, class Import>
+Result<Made> with_model(const std::string& path, const Import& import) {
   Result<std::shared_ptr<const MappedFile>> file = MappedFile::open(path);
   if (!file) return file.status();
   const std::string where =
@@ -290,9 +312,20 @@ Result<Graph> import_onnx(const std::string& path, const ImportOptions& options)
   if (!model->graph) {
     return invalid("model.invalid", "it is no ONNX model: it has no graph").with_context(where);
   }
-  Result<Graph> graph = Importer(*model, *file).import(options);
-  if (!graph) return graph.status().with_context(where);
-  return graph;
+  Result<Made> made = import(Importer(*model, *file));
+  if (!made) return made.status().with_context(where);
+  return made;
+}
+
+}  // namespace
+
+Result<Graph> import_onnx(const std::string& path, const ImportOptions& options) {
+  return with_model<Graph>(path, [&](Importer importer) { return importer.import(options); });
+}
+
+Result<Interface> read_interface(const std::string& path, const ImportOptions& options) {
+  return with_model<Interface>(path,
+                               [&](Importer importer) { return importer.read_interface(options); });
 }
 
 }  // namespace sluice::graph

@@ -51,7 +51,6 @@ class NativeModel final : public Model {
 
   NativeModel(graph::Graph graph, std::vector<PackedWeights> weights);
 
-  Status check_inputs(std::span<const Shape> inputs) const;
   std::shared_ptr<const Plan> find_plan(const Key& key) const;
 
   const graph::Graph graph_;

@@ -19,8 +19,6 @@ class NativeSession final : public Session {
                                   const std::shared_ptr<MemoryBudget>& budget) override;
 
  private:
-  Result<std::vector<Tensor>> check(std::span<const Tensor> inputs,
-                                    const std::shared_ptr<MemoryBudget>& budget) const;
   Status prepare(const Plan& plan);
 
   const std::shared_ptr<const NativeModel> model_;

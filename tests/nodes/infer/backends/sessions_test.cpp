@@ -1,5 +1,6 @@
 #include "sluice/core/model.h"
 
+#include "tests/nodes/infer/backends/each_backend.h"
 #include "tests/nodes/infer/graph/onnx_writer.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/tensors.h"
@@ -47,6 +48,9 @@ std::string mixed_model() {
       .save("mixed.onnx");
 }
 
+class Sessions : public testing::EachBackend {};
+INSTANTIATE_TEST_SUITE_P(Backends, Sessions, testing::all_backends(), testing::backend_of);
+
 std::vector<float> run_on(Session& session, const Shape& shape) {
   const std::vector<Tensor> inputs{ramp(shape)};
   const auto outputs = session.run(inputs, nullptr);
@@ -54,8 +58,8 @@ std::vector<float> run_on(Session& session, const Shape& shape) {
   return outputs ? values_of<float>(outputs->at(0)) : std::vector<float>{};
 }
 
-TEST(Sessions, GiveTheSameSideBySideAsAlone) {
-  const auto model = find_backend("native")->load(mixed_model(), {});
+TEST_P(Sessions, GiveTheSameSideBySideAsAlone) {
+  const auto model = backend().load(mixed_model(), {});
   ASSERT_THAT(model, IsOk());
   // More shapes than a model keeps plans for, so that plans also come and go.
   std::vector<Shape> shapes;
@@ -81,8 +85,8 @@ TEST(Sessions, GiveTheSameSideBySideAsAlone) {
   for (const int count : equal) EXPECT_EQ(count, static_cast<int>(2 * shapes.size()));
 }
 
-TEST(Sessions, OutliveWhoLoadedTheModel) {
-  auto model = find_backend("native")->load(mixed_model(), {});
+TEST_P(Sessions, OutliveWhoLoadedTheModel) {
+  auto model = backend().load(mixed_model(), {});
   ASSERT_THAT(model, IsOk());
   auto session = std::move(*(*model)->new_session());
   const auto before = run_on(*session, {1, 3, 4, 4});
@@ -92,8 +96,8 @@ TEST(Sessions, OutliveWhoLoadedTheModel) {
   EXPECT_EQ(run_on(*session, {1, 3, 4, 4}), before);
 }
 
-TEST(Sessions, GiveEachItemOfABatchWhatItGetsAlone) {
-  const auto model = find_backend("native")->load(mixed_model(), {});
+TEST_P(Sessions, GiveEachItemOfABatchWhatItGetsAlone) {
+  const auto model = backend().load(mixed_model(), {});
   ASSERT_THAT(model, IsOk());
   const auto session = std::move(*(*model)->new_session());
   const Tensor batch = ramp({3, 3, 5, 7});
