@@ -16,7 +16,7 @@ declare -A versions=([onnxruntime]=1.32.0 [openvino]=2026.4.1)
 # OpenVINO's own libtbb.so.12 stays behind: a program of Sluice has one already (docs/decisions/backend-plugins.md).
 declare -A patterns=(
   [onnxruntime]='onnxruntime/capi/libonnxruntime\.so|LICENSE$|ThirdPartyNotices'
-  [openvino]='openvino/libs/libopenvino(_c|_onnx_frontend|_intel_cpu_plugin)?\.so|openvino/include/openvino/c/|licenses/'
+  [openvino]='openvino/libs/libopenvino(_c|_onnx_frontend|_intel_cpu_plugin)?\.so|openvino/include/openvino/(c/|core/version\.hpp)|licenses/'
 )
 
 packages=("$@")

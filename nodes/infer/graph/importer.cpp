@@ -72,7 +72,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 class Importer {
  public:
   Importer(const proto::Model& model, std::shared_ptr<const MappedFile> file)
-      : proto_(*model.graph), loader_(std::move(file)) {
+      : proto_(*model.graph), file_(file), loader_(std::move(file)) {
     for (const proto::OperatorSet& set : model.operator_sets) {
       if (is_onnx_domain(set.domain)) opset_ = set.version;
     }
@@ -102,11 +102,15 @@ class Importer {
     for (const auto step : {&Importer::check_external, &Importer::add_inputs}) {
       if (Status status = (this->*step)(); !status.is_ok()) return status;
     }
-    Interface interface { std::move(graph_.input_ports), {}, std::move(graph_.metadata) };
+    Interface seen;
+    seen.inputs = std::move(graph_.input_ports);
+    seen.metadata = std::move(graph_.metadata);
+    seen.file_bytes = file_->bytes().size();
     for (const proto::ValueInfo* info : outputs_) {
-      interface.outputs.push_back(port_of(*info, dtype_of(info->elem_type).value_or(DType::kF32)));
+      seen.output_places.push_back(static_cast<std::size_t>(info - proto_.outputs.data()));
+      seen.outputs.push_back(port_of(*info, dtype_of(info->elem_type).value_or(DType::kF32)));
     }
-    return interface;
+    return seen;
   }
 
  private:
@@ -290,6 +294,7 @@ class Importer {
   }
 
   const proto::Graph& proto_;
+  const std::shared_ptr<const MappedFile> file_;
   TensorLoader loader_;
   std::int64_t opset_ = 0;
   Graph graph_;

@@ -4,7 +4,6 @@
 #include "sluice/nodes/infer/plugins/buffered_session.h"
 
 #include <algorithm>
-#include <filesystem>
 
 namespace sluice::onnxruntime {
 namespace {
@@ -74,12 +73,7 @@ OrtModel::OrtModel(const OrtApi& api, OwnedSession session, graph::Interface int
     : api_(api),
       session_(std::move(session)),
       interface_(std::move(interface)),
-      shape_function_(path, options),
-      file_bytes_([&] {
-        std::error_code error;
-        const std::uintmax_t bytes = std::filesystem::file_size(path, error);
-        return error ? 0 : static_cast<std::size_t>(bytes);
-      }()) {}
+      shape_function_(path, options) {}
 
 Result<OrtModel::OwnedSession> OrtModel::open_session(const OrtApi& api, const std::string& path) {
   constexpr std::int32_t kAllOptimizations = 99;

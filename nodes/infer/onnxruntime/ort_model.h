@@ -28,7 +28,7 @@ class OrtModel final : public Model {
     return interface_.metadata;
   }
   std::string_view backend() const override { return "onnxruntime"; }
-  std::size_t weight_bytes() const override { return file_bytes_; }
+  std::size_t weight_bytes() const override { return interface_.file_bytes; }
   Result<std::vector<Shape>> output_shapes(std::span<const Shape> inputs) const override;
   Result<std::unique_ptr<Session>> new_session() const override;
 
@@ -47,7 +47,6 @@ class OrtModel final : public Model {
   const OwnedSession session_;
   const graph::Interface interface_;
   const plugins::ShapeFunction shape_function_;
-  const std::size_t file_bytes_;
 };
 
 }  // namespace sluice::onnxruntime

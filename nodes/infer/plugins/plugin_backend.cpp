@@ -38,9 +38,11 @@ class PluginBackend final : public Backend {
   mutable std::optional<Result<std::unique_ptr<Backend>>> plugin_;
 };
 
+// In the order in which `auto` tries them: of what ONNX Runtime takes it gets nothing wrong in the
+// ONNX project's cases; OpenVINO does, though it is faster (docs/decisions/backend-plugins.md).
 [[maybe_unused]] const bool kRegistered =
-    register_backend(std::make_unique<PluginBackend>("openvino")) &&
-    register_backend(std::make_unique<PluginBackend>("onnxruntime"));
+    register_backend(std::make_unique<PluginBackend>("onnxruntime")) &&
+    register_backend(std::make_unique<PluginBackend>("openvino"));
 
 }  // namespace
 }  // namespace sluice::plugins
