@@ -8,6 +8,13 @@ set_target_properties(sluice sluice_nodes PROPERTIES INSTALL_RPATH "$ORIGIN")
 set_target_properties(sluice_program PROPERTIES INSTALL_RPATH "$ORIGIN/${bin_to_lib}")
 
 install(TARGETS sluice sluice_nodes sluice_program EXPORT SluiceTargets)
+foreach(plugin onnxruntime openvino)
+  if(NOT TARGET sluice_${plugin})
+    continue()
+  endif()
+  set_target_properties(sluice_${plugin} PROPERTIES INSTALL_RPATH "$ORIGIN/..")
+  install(TARGETS sluice_${plugin} DESTINATION ${CMAKE_INSTALL_LIBDIR}/sluice)
+endforeach()
 install(EXPORT SluiceTargets NAMESPACE Sluice:: DESTINATION ${package_dir})
 configure_package_config_file(cmake/SluiceConfig.cmake.in ${PROJECT_BINARY_DIR}/SluiceConfig.cmake
   INSTALL_DESTINATION ${package_dir})

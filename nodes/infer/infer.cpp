@@ -6,9 +6,10 @@
 // session a worker, each on one thread; `parallel:` says how many. Padding to buckets makes few
 // shapes out of many, which saves planning; an item is padded to its own bucket, never to its
 // neighbours', and its outputs are cut back to its real size. Related: image.to_tensor, softmax,
-// topk, ocr.boxes, ocr.ctc.
+// topk, ocr.boxes, ocr.ctc; docs/backends.md.
 #include "sluice/core/model.h"
 #include "sluice/core/registry.h"
+#include "sluice/nodes/infer/choose_backend.h"
 
 #include <algorithm>
 #include <cstring>
@@ -98,8 +99,10 @@ class Infer final : public Node {
       Option<Path>("model", "the ONNX file; relative to the pipeline's file")
           .required("./model.onnx");
   inline static const Option<Choice> backend =
-      Option<Choice>("backend", "what runs it; auto: the first one that knows all of its operators")
-          .one_of({"auto", "native"})
+      Option<Choice>("backend",
+                     "what runs it; auto: native if it knows all of the model's operators, else a "
+                     "plugin that does")
+          .one_of({"auto", "native", "openvino", "onnxruntime"})
           .or_default({"auto"});
   inline static const Option<Choice> precision =
       Option<Choice>("precision",
@@ -207,24 +210,25 @@ class Infer final : public Node {
     if (plan.has(outputs)) {
       for (const auto& [port, output] : plan.option(outputs)) options.outputs.push_back(output);
     }
-    std::optional<Status> failure;
-    for (const auto& candidate : backends()) {
-      const std::string& wanted = plan.option(backend).word;
-      if (wanted != "auto" && wanted != candidate->name()) continue;
-      if (const Status available = candidate->available(); !available.is_ok()) {
-        if (!failure) failure = available;
-        continue;
-      }
-      Result<std::shared_ptr<const Model>> loaded = candidate->load(path, options);
-      if (loaded) {
-        model_ = std::move(*loaded);
-        return true;
-      }
-      failure = loaded.status();
-      if (failure->code() != Code::kUnsupported) break;  // no other backend mends the file
+    const std::vector<const Backend*> others = plugins();
+    Result<ChosenBackend> chosen =
+        choose_backend(plan.option(backend).word, path, options, find_backend("native"), others);
+    if (!chosen) {
+      report_load(plan, chosen.status());
+      return false;
     }
-    report_load(plan, failure.value_or(unsupported("model.backend", "no backend is built in")));
-    return false;
+    model_ = std::move(chosen->model);
+    why_ = std::move(chosen->why);
+    return true;
+  }
+
+  // The backends beside the native one, in the order in which `auto` tries them.
+  static std::vector<const Backend*> plugins() {
+    std::vector<const Backend*> found;
+    for (const auto& candidate : backends()) {
+      if (candidate->name() != "native") found.push_back(candidate.get());
+    }
+    return found;
   }
 
   static void report_load(Resolve& plan, const Status& failure) {
@@ -232,15 +236,18 @@ class Infer final : public Node {
       plan.option_problem(outputs, "SL0505", failure.message());
     } else if (failure.reason() == "model.precision") {
       plan.option_problem(precision, "SL0507", failure.message(), "use bf16_if_available or fp32");
-    } else if (failure.code() == Code::kUnavailable || failure.reason() == "model.backend") {
-      plan.option_problem(backend, "SL0507", failure.message(), "sluice doctor lists the backends");
+    } else if (failure.reason().starts_with("backend.")) {
+      plan.option_problem(backend, failure.reason() == "backend.library" ? "SL0509" : "SL0508",
+                          failure.message(),
+                          "`backend: auto` takes what there is; sluice doctor "
+                          "lists the backends");
     } else if (failure.code() == Code::kNotFound) {
       plan.option_problem(model, "SL0501", failure.message(),
                           "a path is relative to the pipeline's file");
     } else if (failure.code() == Code::kUnsupported) {
       plan.option_problem(model, "SL0503", failure.message(),
-                          "export the model with operators that `native` knows, or cut it before "
-                          "them with `outputs:`");
+                          "export the model with operators that `native` knows, cut it before them "
+                          "with `outputs:`, or install a backend that has them (sluice doctor)");
     } else {
       plan.option_problem(model, "SL0502", failure.message(),
                           failure.reason() == "model.truncated"
@@ -318,6 +325,7 @@ class Infer final : public Node {
     Metadata metadata = model_->metadata();
     metadata["sluice.model"] = plan.option(model).text;
     metadata["sluice.backend"] = std::string(model_->backend());
+    metadata["sluice.backend.why"] = why_;
     const auto shared = std::make_shared<const Metadata>(std::move(metadata));
     for (std::size_t i = 0; i < given.size(); ++i) {
       PortDecl port;
@@ -476,6 +484,7 @@ class Infer final : public Node {
   }
 
   std::shared_ptr<const Model> model_;
+  std::string why_;  // this backend
   std::vector<Worker> workers_;
   std::vector<PaddedAxis> padded_;
   std::int64_t fixed_batch_ = 0;  // 0 or 1: any, one by one

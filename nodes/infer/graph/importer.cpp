@@ -72,7 +72,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 class Importer {
  public:
   Importer(const proto::Model& model, std::shared_ptr<const MappedFile> file)
-      : proto_(*model.graph), loader_(std::move(file)) {
+      : proto_(*model.graph), file_(file), loader_(std::move(file)) {
     for (const proto::OperatorSet& set : model.operator_sets) {
       if (is_onnx_domain(set.domain)) opset_ = set.version;
     }
@@ -93,6 +93,24 @@ class Importer {
       if (Status status = (this->*step)(); !status.is_ok()) return status;
     }
     return std::move(graph_);
+  }
+
+  Result<Interface> read_interface(const ImportOptions& options) {
+    for (const auto step : {&Importer::choose_outputs, &Importer::choose_nodes}) {
+      if (Status status = (this->*step)(options); !status.is_ok()) return status;
+    }
+    for (const auto step : {&Importer::check_external, &Importer::add_inputs}) {
+      if (Status status = (this->*step)(); !status.is_ok()) return status;
+    }
+    Interface seen;
+    seen.inputs = std::move(graph_.input_ports);
+    seen.metadata = std::move(graph_.metadata);
+    seen.file_bytes = file_->bytes().size();
+    for (const proto::ValueInfo* info : outputs_) {
+      seen.output_places.push_back(static_cast<std::size_t>(info - proto_.outputs.data()));
+      seen.outputs.push_back(port_of(*info, dtype_of(info->elem_type).value_or(DType::kF32)));
+    }
+    return seen;
   }
 
  private:
@@ -155,6 +173,14 @@ class Importer {
       if (!loaded) return loaded.status();
       const ValueId id = graph_.add_constant(std::string(tensor.name), std::move(*loaded));
       if (Status status = bind(tensor.name, id); !status.is_ok()) return status;
+    }
+    return Status::ok();
+  }
+
+  Status check_external() {
+    for (const proto::Tensor& tensor : proto_.initializers) {
+      if (!tensor.is_external) continue;
+      if (Result<Tensor> loaded = loader_.load(tensor); !loaded) return loaded.status();
     }
     return Status::ok();
   }
@@ -268,6 +294,7 @@ class Importer {
   }
 
   const proto::Graph& proto_;
+  const std::shared_ptr<const MappedFile> file_;
   TensorLoader loader_;
   std::int64_t opset_ = 0;
   Graph graph_;
@@ -278,9 +305,9 @@ class Importer {
   std::vector<std::string> missing_;
 };
 
-}  // namespace
-
-Result<Graph> import_onnx(const std::string& path, const ImportOptions& options) {
+// Maps and decodes the file, and hands it to `import`; failures say which file it was.
+template <class Made, class Import>
+Result<Made> with_model(const std::string& path, const Import& import) {
   Result<std::shared_ptr<const MappedFile>> file = MappedFile::open(path);
   if (!file) return file.status();
   const std::string where =
@@ -290,9 +317,20 @@ Result<Graph> import_onnx(const std::string& path, const ImportOptions& options)
   if (!model->graph) {
     return invalid("model.invalid", "it is no ONNX model: it has no graph").with_context(where);
   }
-  Result<Graph> graph = Importer(*model, *file).import(options);
-  if (!graph) return graph.status().with_context(where);
-  return graph;
+  Result<Made> made = import(Importer(*model, *file));
+  if (!made) return made.status().with_context(where);
+  return made;
+}
+
+}  // namespace
+
+Result<Graph> import_onnx(const std::string& path, const ImportOptions& options) {
+  return with_model<Graph>(path, [&](Importer importer) { return importer.import(options); });
+}
+
+Result<Interface> read_interface(const std::string& path, const ImportOptions& options) {
+  return with_model<Interface>(path,
+                               [&](Importer importer) { return importer.read_interface(options); });
 }
 
 }  // namespace sluice::graph

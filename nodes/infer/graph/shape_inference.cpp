@@ -188,6 +188,21 @@ Result<std::vector<Fact>> infer_facts(const Graph& graph, std::span<const Fact> 
   return facts;
 }
 
+Result<std::vector<Shape>> infer_output_shapes(const Graph& graph, std::span<const Shape> inputs,
+                                               const Evaluate& evaluate) {
+  std::vector<Fact> facts;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    facts.push_back({inputs[i], graph.input_ports[i].dtype, std::nullopt});
+  }
+  const Result<std::vector<Fact>> inferred = infer_facts(graph, facts, evaluate);
+  if (!inferred) return inferred.status();
+  std::vector<Shape> shapes;
+  for (ValueId id : graph.outputs) {
+    shapes.push_back((*inferred)[static_cast<std::size_t>(id)].shape);
+  }
+  return shapes;
+}
+
 std::vector<char> inputs_that_shape(const Graph& graph) {
   std::vector<char> needed(graph.values.size(), 0);
   const auto need = [&](ValueId id) {

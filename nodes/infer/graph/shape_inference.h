@@ -28,6 +28,11 @@ std::vector<Fact> output_facts(const Graph& graph, const Node& node, std::span<c
 Result<std::vector<Fact>> infer_facts(const Graph& graph, std::span<const Fact> inputs,
                                       const Evaluate& evaluate);
 
+// The shapes of the graph's outputs for inputs of these shapes.
+// Errors: infer.shape; infer.values where a shape depends on the inputs' values.
+Result<std::vector<Shape>> infer_output_shapes(const Graph& graph, std::span<const Shape> inputs,
+                                               const Evaluate& evaluate);
+
 // Inputs whose values some shape depends on, in order: one flag an input. For these a caller has to
 // give the values to infer_facts.
 std::vector<char> inputs_that_shape(const Graph& graph);

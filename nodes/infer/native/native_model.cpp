@@ -2,6 +2,7 @@
 
 #include "sluice/nodes/infer/graph/passes.h"
 #include "sluice/nodes/infer/native/native_session.h"
+#include "sluice/nodes/infer/session_inputs.h"
 
 #include <algorithm>
 
@@ -10,14 +11,6 @@ namespace {
 
 // Values that a shape depends on are lists of extents; anything longer is data.
 constexpr std::int64_t kMaxShapingElements = 4096;
-
-Status misfit(const std::string& what) { return invalid("infer.shape", what); }
-
-std::string declared(const ModelPort& port) {
-  std::string text = "[";
-  for (const Dim& dim : port.dims) text += (text.size() > 1 ? "," : "") + dim.to_string();
-  return text + "]";
-}
 
 Status check_support(const graph::Graph& graph) {
   std::string list;
@@ -76,42 +69,10 @@ NativeModel::NativeModel(graph::Graph graph, std::vector<PackedWeights> weights)
   }
 }
 
-Status NativeModel::check_inputs(std::span<const Shape> inputs) const {
-  const std::vector<ModelPort>& ports = graph_.input_ports;
-  if (inputs.size() != ports.size()) {
-    return misfit("the model has " + std::to_string(ports.size()) + " inputs, " +
-                  std::to_string(inputs.size()) + " were given");
-  }
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (const Result<Shape> valid = graph::checked(inputs[i]); !valid) return valid.status();
-    // A port without dimensions is a scalar or undeclared: files do not tell the two apart well.
-    if (ports[i].dims.empty() || !is_read_[i]) continue;
-    bool fits = inputs[i].rank() == ports[i].dims.size();
-    for (std::size_t axis = 0; fits && axis < ports[i].dims.size(); ++axis) {
-      const Dim& dim = ports[i].dims[axis];
-      fits = !dim.is_static() || dim.size == inputs[i][axis];
-    }
-    if (!fits) {
-      return misfit("input '" + ports[i].name + "' takes " + declared(ports[i]) + ", " +
-                    inputs[i].to_string() + " was given");
-    }
-  }
-  return Status::ok();
-}
-
 Result<std::vector<Shape>> NativeModel::output_shapes(std::span<const Shape> inputs) const {
-  if (Status status = check_inputs(inputs); !status.is_ok()) return status;
-  std::vector<graph::Fact> facts;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    facts.push_back({inputs[i], graph_.input_ports[i].dtype, std::nullopt});
-  }
-  const Result<std::vector<graph::Fact>> inferred = graph::infer_facts(graph_, facts, evaluate);
-  if (!inferred) return inferred.status();
-  std::vector<Shape> shapes;
-  for (graph::ValueId id : graph_.outputs) {
-    shapes.push_back((*inferred)[static_cast<std::size_t>(id)].shape);
-  }
-  return shapes;
+  if (Status status = check_shapes(graph_.input_ports, inputs, is_read_); !status.is_ok())
+    return status;
+  return graph::infer_output_shapes(graph_, inputs, evaluate);
 }
 
 bool NativeModel::Key::fits(std::span<const Tensor> inputs) const {
@@ -129,7 +90,8 @@ bool NativeModel::Key::fits(std::span<const Tensor> inputs) const {
 Result<NativeModel::Key> NativeModel::key_of(std::span<const Tensor> inputs) const {
   Key key;
   for (const Tensor& input : inputs) key.shapes.push_back(input.shape());
-  if (Status status = check_inputs(key.shapes); !status.is_ok()) return status;
+  if (Status status = check_shapes(graph_.input_ports, key.shapes, is_read_); !status.is_ok())
+    return status;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     Tensor& value = key.values.emplace_back();
     if (!shapes_by_value_[i]) continue;

@@ -51,7 +51,6 @@ class NativeModel final : public Model {
 
   NativeModel(graph::Graph graph, std::vector<PackedWeights> weights);
 
-  Status check_inputs(std::span<const Shape> inputs) const;
   Result<Key> key_of(std::span<const Tensor> inputs) const;
   std::shared_ptr<const Plan> find_plan(std::span<const Tensor> inputs) const;
 

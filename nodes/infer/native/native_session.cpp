@@ -1,5 +1,7 @@
 #include "sluice/nodes/infer/native/native_session.h"
 
+#include "sluice/nodes/infer/session_inputs.h"
+
 #include <cstring>
 
 namespace sluice::native {
@@ -29,45 +31,17 @@ struct Bases {
   }
 };
 
-// The elements in row-major order, copied into a tensor of their own.
-Result<Tensor> contiguous(const Tensor& from, const std::shared_ptr<MemoryBudget>& budget) {
-  Result<Tensor> made = Tensor::allocate(from.dtype(), from.shape(), budget);
-  if (!made) return made;
-  const std::size_t bytes = size_of(from.dtype());
-  const Shape& shape = from.shape();
-  Shape position = shape;
-  for (std::size_t i = 0; i < shape.rank(); ++i) position[i] = 0;
-  std::byte* to = made->raw();
-  for (std::int64_t n = from.elements(); n > 0; --n, to += bytes) {
-    std::int64_t offset = 0;
-    for (std::size_t i = 0; i < shape.rank(); ++i) offset += position[i] * from.strides()[i];
-    std::memcpy(to, from.raw() + offset * static_cast<std::int64_t>(bytes), bytes);
-    for (std::size_t i = shape.rank(); i-- > 0;) {
-      if (++position[i] < shape[i]) break;
-      position[i] = 0;
-    }
-  }
-  return made;
-}
-
 }  // namespace
 
 Status NativeSession::take(std::span<const Tensor> inputs,
                            const std::shared_ptr<MemoryBudget>& budget) {
   const std::vector<ModelPort>& ports = model_->inputs();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (i < ports.size() && inputs[i].dtype() != ports[i].dtype) {
-      return invalid("infer.shape", "input '" + ports[i].name + "' takes " +
-                                        std::string(to_string(ports[i].dtype)) + ", " +
-                                        std::string(to_string(inputs[i].dtype())) + " was given");
-    }
-    if (inputs[i].is_contiguous()) {
-      inputs_.push_back(inputs[i]);
-      continue;
-    }
-    Result<Tensor> copy = contiguous(inputs[i], budget);
-    if (!copy) return copy.status();
-    inputs_.push_back(std::move(*copy));
+    // That there are too many is found where their shapes are looked at.
+    Result<Tensor> input = i < ports.size() ? contiguous_input(ports[i], inputs[i], budget)
+                                            : Result<Tensor>(inputs[i]);
+    if (!input) return input.status();
+    inputs_.push_back(std::move(*input));
   }
   return Status::ok();
 }

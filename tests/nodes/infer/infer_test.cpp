@@ -1,6 +1,7 @@
 #include "sluice/core/node_harness.h"
 #include "sluice/nodes/infer/native/kernels/simd.h"
 
+#include "tests/nodes/infer/backends/each_backend.h"
 #include "tests/nodes/infer/graph/onnx_writer.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/tensors.h"
@@ -69,8 +70,12 @@ std::string problem_of(OptionList options,
   return problem.code + " " + problem.message + " | " + problem.help;
 }
 
-TEST(Infer, AddsTheBatchAxisAndTakesItAway) {
-  NodeHarness node("infer", {{"model", wide_model().save("wide.onnx")}});
+class InferOnEachBackend : public testing::EachBackend {};
+INSTANTIATE_TEST_SUITE_P(Backends, InferOnEachBackend, testing::all_backends(),
+                         testing::backend_of);
+
+TEST_P(InferOnEachBackend, AddsTheBatchAxisAndTakesItAway) {
+  NodeHarness node("infer", {{"model", wide_model().save("wide.onnx")}, {"backend", GetParam()}});
   node.wire("", tensor_type({{1, ""}, {1, ""}, {-1, "W"}}));
   ASSERT_THAT(node.open(), IsOk());
 
@@ -81,8 +86,9 @@ TEST(Infer, AddsTheBatchAxisAndTakesItAway) {
   EXPECT_THAT(floats(run), ElementsAre(3, 6, 5));
 }
 
-TEST(Infer, CutsOutputsBackToWhatTheItemsRealSizeGives) {
-  NodeHarness node("infer", {{"model", wide_model().save("wide.onnx")}}, padded_to(4, 8));
+TEST_P(InferOnEachBackend, CutsOutputsBackToWhatTheItemsRealSizeGives) {
+  NodeHarness node("infer", {{"model", wide_model().save("wide.onnx")}, {"backend", GetParam()}},
+                   padded_to(4, 8));
   node.wire("", tensor_type({{1, ""}, {1, ""}, {-1, "W"}}, "chw"));
   ASSERT_THAT(node.open(), IsOk());
 
@@ -95,13 +101,13 @@ TEST(Infer, CutsOutputsBackToWhatTheItemsRealSizeGives) {
 }
 
 // The mean over the width tells how far an item was padded: to its own bucket and no further.
-TEST(Infer, PadsAnItemToItsOwnBucketWhateverStandsBesideIt) {
+TEST_P(InferOnEachBackend, PadsAnItemToItsOwnBucketWhateverStandsBesideIt) {
   const std::string model = OnnxWriter()
                                 .input("x", {"N", 1, 1, "W"})
                                 .node("GlobalAveragePool", {"x"}, {"y"})
                                 .output("y")
                                 .save("mean.onnx");
-  NodeHarness node("infer", {{"model", model}}, padded_to(4, 8));
+  NodeHarness node("infer", {{"model", model}, {"backend", GetParam()}}, padded_to(4, 8));
   node.wire("", tensor_type({{1, ""}, {1, ""}, {-1, "W"}}, "chw"));
   ASSERT_THAT(node.open(), IsOk());
 
@@ -112,8 +118,9 @@ TEST(Infer, PadsAnItemToItsOwnBucketWhateverStandsBesideIt) {
   EXPECT_THAT(floats(node.process(one(row({4, 4})))), ElementsAre(2));
 }
 
-TEST(Infer, RejectsAnItemThatNoBucketHolds) {
-  NodeHarness node("infer", {{"model", wide_model().save("wide.onnx")}}, padded_to(4, 8));
+TEST_P(InferOnEachBackend, RejectsAnItemThatNoBucketHolds) {
+  NodeHarness node("infer", {{"model", wide_model().save("wide.onnx")}, {"backend", GetParam()}},
+                   padded_to(4, 8));
   node.wire("", tensor_type({{1, ""}, {1, ""}, {-1, "W"}}, "chw"));
   ASSERT_THAT(node.open(), IsOk());
 
@@ -132,7 +139,7 @@ TEST(Infer, RefusesToPadAnAxisThatTheLayoutDoesNotHave) {
   EXPECT_EQ(node.problems().front().code, "SL0804");
 }
 
-TEST(Infer, TakesSeveralInputsAndGivesOutputsTheNamesAskedFor) {
+TEST_P(InferOnEachBackend, TakesSeveralInputsAndGivesOutputsTheNamesAskedFor) {
   const std::string model = OnnxWriter()
                                 .input("a", {"N", 2})
                                 .input("b", {"N", 2})
@@ -142,6 +149,7 @@ TEST(Infer, TakesSeveralInputsAndGivesOutputsTheNamesAskedFor) {
                                 .output("product.0/y")
                                 .save("two.onnx");
   NodeHarness node("infer", {{"model", model},
+                             {"backend", GetParam()},
                              {"outputs", TextMap{{"times", "product.0/y"}, {"plus", "sum.0/y"}}}});
   node.wire("a", tensor_type({{2, ""}}));
   node.wire("b", tensor_type({{2, ""}}));
@@ -154,12 +162,12 @@ TEST(Infer, TakesSeveralInputsAndGivesOutputsTheNamesAskedFor) {
   EXPECT_THAT(floats(run, "times"), ElementsAre(8, 15));
 }
 
-TEST(Infer, FillsAFixedBatchWithZeros) {
+TEST_P(InferOnEachBackend, FillsAFixedBatchWithZeros) {
   const std::string model =
       OnnxWriter().input("x", {2, 3}).node("Relu", {"x"}, {"y"}).output("y").save("fixed.onnx");
   CommonOptions common;
   common.batch_max = 2;
-  NodeHarness node("infer", {{"model", model}}, common);
+  NodeHarness node("infer", {{"model", model}, {"backend", GetParam()}}, common);
   node.wire("", tensor_type({{3, ""}}));
   ASSERT_THAT(node.open(), IsOk());
   const auto item = [](float v) { return one(tensor_of<float>({3}, {v, -v, v})); };
@@ -171,12 +179,12 @@ TEST(Infer, FillsAFixedBatchWithZeros) {
   EXPECT_THAT(floats(runs.at(2)), ElementsAre(3, 0, 3));
 }
 
-TEST(Infer, ChargesNobodyForOutputsThatAreGone) {
+TEST_P(InferOnEachBackend, ChargesNobodyForOutputsThatAreGone) {
   const std::string padded = wide_model().save("wide.onnx");
   const std::string fixed =
       OnnxWriter().input("x", {2, 1, 1, 3}).node("Relu", {"x"}, {"y"}).output("y").save("two.onnx");
   for (const std::string& model : {padded, fixed}) {
-    NodeHarness node("infer", {{"model", model}});
+    NodeHarness node("infer", {{"model", model}, {"backend", GetParam()}});
     ASSERT_THAT(node.open(), IsOk());
 
     auto runs = node.process_batch({one(row({1, 2, 3})), one(row({1, 1, 1}))});
@@ -188,10 +196,10 @@ TEST(Infer, ChargesNobodyForOutputsThatAreGone) {
   }
 }
 
-TEST(Infer, RejectsATensorThatDoesNotFitAndGoesOn) {
+TEST_P(InferOnEachBackend, RejectsATensorThatDoesNotFitAndGoesOn) {
   const std::string model =
       OnnxWriter().input("x", {"N", 3}).node("Relu", {"x"}, {"y"}).output("y").save("relu.onnx");
-  NodeHarness node("infer", {{"model", model}});
+  NodeHarness node("infer", {{"model", model}, {"backend", GetParam()}});
   node.wire("", tensor_type({{-1, ""}}));
   ASSERT_THAT(node.open(), IsOk());
 
@@ -203,27 +211,53 @@ TEST(Infer, RejectsATensorThatDoesNotFitAndGoesOn) {
   EXPECT_THAT(floats(node.process(one(tensor_of<float>({3}, {-1, 2, 3})))), ElementsAre(0, 2, 3));
 }
 
-TEST(Infer, HandsTheModelsMetadataToWhatReadsItsOutputs) {
+TEST_P(InferOnEachBackend, HandsTheModelsMetadataToWhatReadsItsOutputs) {
   const std::string model = wide_model().metadata("character", "a\nb").save("characters.onnx");
-  NodeHarness node("infer", {{"model", model}});
+  NodeHarness node("infer", {{"model", model}, {"backend", GetParam()}});
   ASSERT_THAT(node.open(), IsOk());
 
   const auto& metadata = node.ports().outputs.at(0).type.metadata;
 
   ASSERT_NE(metadata, nullptr);
   EXPECT_EQ(metadata->at("character"), "a\nb");
-  EXPECT_EQ(metadata->at("sluice.backend"), "native");
+  EXPECT_EQ(metadata->at("sluice.backend"), GetParam());
 }
 
-TEST(Infer, SaysWhatIsWrongWithTheModelFile) {
+TEST_P(InferOnEachBackend, SaysWhatIsWrongWithTheModelFile) {
   const std::string bytes = wide_model().bytes();
   const std::string half = testing::save_bytes("half.onnx", bytes.substr(0, bytes.size() / 2));
   const std::string text = testing::save_bytes("text.onnx", "# not a model\n");
 
-  EXPECT_THAT(problem_of({{"model", "/nowhere/m.onnx"}}), HasSubstr("SL0501 cannot read model"));
-  EXPECT_THAT(problem_of({{"model", half}}), HasSubstr("SL0502"));
-  EXPECT_THAT(problem_of({{"model", half}}), HasSubstr("download it again"));
-  EXPECT_THAT(problem_of({{"model", text}}), HasSubstr("takes an ONNX file"));
+  EXPECT_THAT(problem_of({{"model", "/nowhere/m.onnx"}, {"backend", GetParam()}}),
+              HasSubstr("SL0501 cannot read model"));
+  EXPECT_THAT(problem_of({{"model", half}, {"backend", GetParam()}}), HasSubstr("SL0502"));
+  EXPECT_THAT(problem_of({{"model", half}, {"backend", GetParam()}}),
+              HasSubstr("download it again"));
+  EXPECT_THAT(problem_of({{"model", text}, {"backend", GetParam()}}),
+              HasSubstr("takes an ONNX file"));
+}
+
+// A model of one operator that the native engine does not know; the test fails once it does.
+TEST(Infer, TurnsToAPluginForWhatNativeLacks) {
+  const std::string model = OnnxWriter(14)
+                                .input("x", {"N", 3})
+                                .constant("axis", tensor_of<std::int64_t>(Shape{}, {1}))
+                                .node("CumSum", {"x", "axis"}, {"y"})
+                                .output("y")
+                                .save("sums.onnx");
+  ASSERT_THAT(find_backend("native")->load(model, {}), FailsWith("model.unsupported", "CumSum"));
+  if (!find_backend("openvino")->available() && !find_backend("onnxruntime")->available()) {
+    EXPECT_THAT(problem_of({{"model", model}}), HasSubstr("onnxruntime is not there"));
+    GTEST_SKIP() << find_backend("onnxruntime")->available().message();
+  }
+  NodeHarness node("infer", {{"model", model}});
+  ASSERT_THAT(node.open(), IsOk());
+
+  const auto run = node.process(one(tensor_of<float>({3}, {1, 2, 3})));
+
+  EXPECT_THAT(floats(run), ElementsAre(1, 3, 6));
+  EXPECT_THAT(node.ports().outputs.at(0).type.metadata->at("sluice.backend.why"),
+              HasSubstr("native cannot run it: "));
 }
 
 TEST(Infer, NamesTheOperatorsThatAreMissingAndWhatToDo) {
@@ -238,13 +272,14 @@ TEST(Infer, NamesTheOperatorsThatAreMissingAndWhatToDo) {
   EXPECT_THAT(problem_of({{"model", model}}), HasSubstr("| export the model"));
 }
 
-TEST(Infer, SuggestsTheOutputOrInputThatIsMeant) {
+TEST_P(InferOnEachBackend, SuggestsTheOutputOrInputThatIsMeant) {
   const std::string model = wide_model().save("wide.onnx");
-  const OptionList wrong_output{{"model", model}, {"outputs", TextMap{{"out", "yy"}}}};
+  const OptionList wrong_output{
+      {"model", model}, {"backend", GetParam()}, {"outputs", TextMap{{"out", "yy"}}}};
 
   EXPECT_THAT(problem_of(wrong_output), HasSubstr("SL0505"));
   EXPECT_THAT(problem_of(wrong_output), HasSubstr("did you mean 'y'?"));
-  EXPECT_THAT(problem_of({{"model", model}}, {{"image", tensor_type({})}}),
+  EXPECT_THAT(problem_of({{"model", model}, {"backend", GetParam()}}, {{"image", tensor_type({})}}),
               HasSubstr("SL0506 the model has no input `image` | inputs: x"));
 }
 

@@ -1,8 +1,10 @@
 #include "sluice/runtime/pipeline.h"
 
+#include "sluice/core/model.h"
 #include "sluice/graphs/make_plan.h"
 
 #include "tests/nodes/image/pictures.h"
+#include "tests/nodes/infer/backends/each_backend.h"
 #include "tests/nodes/infer/graph/onnx_writer.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/tensors.h"
@@ -10,6 +12,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
+#include <set>
 
 // The `infer` node in a pipeline as a user writes it.
 
@@ -42,10 +46,16 @@ std::string relu_model(const std::vector<testing::OnnxDim>& dims, const std::str
   return OnnxWriter().input("x", dims).node("Relu", {"x"}, {"y"}).output("y").save(name);
 }
 
-TEST(InferPipeline, GivesEachItemItsOwnSizeThoughTheyArePaddedToBuckets) {
+class InferPipelineOnEachBackend : public testing::EachBackend {};
+INSTANTIATE_TEST_SUITE_P(Backends, InferPipelineOnEachBackend, testing::all_backends(),
+                         testing::backend_of);
+
+TEST_P(InferPipelineOnEachBackend, GivesEachItemItsOwnSizeThoughTheyArePaddedToBuckets) {
   const std::string model = relu_model({"N", 1, 4, "W"}, "any_width.onnx");
   PipelineResult loaded = load(pixels_pipeline(
-      model, ", batch: { max: 8, wait: 1ms, pad: { w: { step: 160, max: 3200 } } }, parallel: 2"));
+      model, std::string(", batch: { max: 8, wait: 1ms, pad: { w: { step: 160, max: 3200 } } }, "
+                         "parallel: 2, backend: ") +
+                 GetParam()));
   ASSERT_TRUE(loaded) << loaded.error();
   Pipeline pipeline = std::move(*loaded);
   std::vector<Tensor> got;
@@ -68,6 +78,22 @@ TEST(InferPipeline, GivesEachItemItsOwnSizeThoughTheyArePaddedToBuckets) {
     EXPECT_NEAR(values.front(), static_cast<float>(widths[i] % 200), 1e-3F);
     EXPECT_NEAR(values.back(), static_cast<float>(widths[i] % 200), 1e-3F);
   }
+}
+
+// OpenVINO brings an oneTBB of its own under the same name. The one that is there first, ours, has
+// to serve both: two in one process would share symbols and nothing else.
+TEST(InferPipeline, HasOneTbbWhateverTheBackendsBring) {
+  for (const auto& backend : backends()) static_cast<void>(backend->available());
+
+  std::set<std::string> files;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    const std::size_t path = line.find('/');
+    if (path != std::string::npos && line.find("/libtbb.so") != std::string::npos)
+      files.insert(line.substr(path));
+  }
+
+  EXPECT_EQ(files.size(), 1U) << ::testing::PrintToString(files);
 }
 
 TEST(InferPipeline, GivesOcrCtcTheCharactersOfTheModel) {

@@ -1,4 +1,4 @@
-#include "onnx_cases.h"
+#include "tests/nodes/infer/backends/onnx_cases.h"
 
 #include "sluice/nodes/infer/graph/onnx_proto.h"
 #include "sluice/nodes/infer/graph/tensor_data.h"

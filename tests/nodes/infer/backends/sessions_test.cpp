@@ -1,6 +1,7 @@
 #include "sluice/core/allocations.h"
 #include "sluice/core/model.h"
 
+#include "tests/nodes/infer/backends/each_backend.h"
 #include "tests/nodes/infer/graph/onnx_writer.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/status_matchers.h"
@@ -50,6 +51,9 @@ std::string mixed_model() {
       .save("mixed.onnx");
 }
 
+class Sessions : public testing::EachBackend {};
+INSTANTIATE_TEST_SUITE_P(Backends, Sessions, testing::all_backends(), testing::backend_of);
+
 std::vector<float> run_on(Session& session, const Shape& shape) {
   const std::vector<Tensor> inputs{ramp(shape)};
   const auto outputs = session.run(inputs, nullptr);
@@ -57,8 +61,8 @@ std::vector<float> run_on(Session& session, const Shape& shape) {
   return outputs ? values_of<float>(outputs->front()) : std::vector<float>{};
 }
 
-TEST(Sessions, GiveTheSameSideBySideAsAlone) {
-  const auto model = find_backend("native")->load(mixed_model(), {});
+TEST_P(Sessions, GiveTheSameSideBySideAsAlone) {
+  const auto model = backend().load(mixed_model(), {});
   ASSERT_THAT(model, IsOk());
   // More shapes than a model keeps plans for, so that plans also come and go.
   std::vector<Shape> shapes;
@@ -84,7 +88,7 @@ TEST(Sessions, GiveTheSameSideBySideAsAlone) {
   for (const int count : equal) EXPECT_EQ(count, static_cast<int>(2 * shapes.size()));
 }
 
-TEST(Sessions, AskTheHeapForNothingOnceTheyHaveSeenTheShapes) {
+TEST(NativeSessions, AskTheHeapForNothingOnceTheyHaveSeenTheShapes) {
   if (SLUICE_TEST_ASAN || SLUICE_TEST_TSAN) GTEST_SKIP() << "a sanitizer has its own operator new";
   const auto model = find_backend("native")->load(mixed_model(), {});
   ASSERT_THAT(model, IsOk());
@@ -104,14 +108,14 @@ TEST(Sessions, AskTheHeapForNothingOnceTheyHaveSeenTheShapes) {
 }
 
 // A shape that is an input's value: a plan serves one value only.
-TEST(Sessions, KeepPlansApartByTheValuesThatShapesDependOn) {
+TEST_P(Sessions, KeepPlansApartByTheValuesThatShapesDependOn) {
   const std::string path = OnnxWriter()
                                .input("x", {"N", 6})
                                .input("shape", {2}, DType::kI64)
                                .node("Reshape", {"x", "shape"}, {"y"})
                                .output("y")
                                .save("reshape.onnx");
-  const auto model = find_backend("native")->load(path, {});
+  const auto model = backend().load(path, {});
   ASSERT_THAT(model, IsOk());
   const auto session = std::move(*(*model)->new_session());
   const auto shape_for = [&](std::int64_t rows, std::int64_t columns) {
@@ -125,8 +129,8 @@ TEST(Sessions, KeepPlansApartByTheValuesThatShapesDependOn) {
   EXPECT_EQ(shape_for(2, 3), (Shape{2, 3}));
 }
 
-TEST(Sessions, OutliveWhoLoadedTheModel) {
-  auto model = find_backend("native")->load(mixed_model(), {});
+TEST_P(Sessions, OutliveWhoLoadedTheModel) {
+  auto model = backend().load(mixed_model(), {});
   ASSERT_THAT(model, IsOk());
   auto session = std::move(*(*model)->new_session());
   const auto before = run_on(*session, {1, 3, 4, 4});
@@ -136,8 +140,8 @@ TEST(Sessions, OutliveWhoLoadedTheModel) {
   EXPECT_EQ(run_on(*session, {1, 3, 4, 4}), before);
 }
 
-TEST(Sessions, GiveEachItemOfABatchWhatItGetsAlone) {
-  const auto model = find_backend("native")->load(mixed_model(), {});
+TEST_P(Sessions, GiveEachItemOfABatchWhatItGetsAlone) {
+  const auto model = backend().load(mixed_model(), {});
   ASSERT_THAT(model, IsOk());
   const auto session = std::move(*(*model)->new_session());
   const Tensor batch = ramp({3, 3, 5, 7});
