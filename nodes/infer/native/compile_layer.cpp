@@ -893,7 +893,10 @@ PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* cons
 
 bool chooses_winograd(const PackedWeights& weights, const Shape& out) {
   if (weights.winograd == nullptr || out.rank() != 4) return false;
-  return kernels::Winograd::pays(weights.conv_last->params(), out[1], out[2]);
+  const kernels::ConvLast& direct = *weights.conv_last;
+  return kernels::Winograd::pays(
+      direct.params(), out[1], out[2],
+      direct.reads_bf16() ? kernels::Precision::kBf16 : kernels::Precision::kFp32);
 }
 
 std::optional<PixelMeans> pixels_to_average(const graph::Reduce& op, graph::Operands operands) {
