@@ -90,7 +90,7 @@ Result<CompiledNode> compile(const NodeToCompile& what) {
       std::all_of(what.outputs.begin(), what.outputs.end(),
                   [](const graph::Fact& output) { return output.shape.elements() == 0; });
   if (is_empty) return CompiledNode{[](const Call&) { return Status::ok(); }};
-  return is_elementwise(what.node.operation) ? compile_elementwise(what) : compile_layer(what);
+  return is_elementwise(what.node.operation) ? compile_elementwise(what) : compile_product(what);
 }
 
 std::optional<std::string> unsupported_reason(const graph::Graph& graph, const graph::Node& node) {

@@ -102,6 +102,7 @@ Result<CompiledNode> compile(const NodeToCompile& what);
 
 // Its parts, by kind of operation.
 Result<CompiledNode> compile_elementwise(const NodeToCompile& what);
+Result<CompiledNode> compile_product(const NodeToCompile& what);
 Result<CompiledNode> compile_layer(const NodeToCompile& what);
 Result<CompiledNode> compile_movement(const NodeToCompile& what);
 

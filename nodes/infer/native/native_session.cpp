@@ -1,37 +1,9 @@
 #include "sluice/nodes/infer/native/native_session.h"
 
+#include "sluice/nodes/infer/native/bound_plan.h"
 #include "sluice/nodes/infer/session_inputs.h"
 
-#include <cstring>
-
 namespace sluice::native {
-namespace {
-
-// Where places are, for one run.
-struct Bases {
-  const Plan& plan;
-  std::span<const Tensor> inputs;
-  std::span<const Tensor> outputs;
-  std::byte* arena;
-
-  std::byte* address(const Place& place) const {
-    switch (place.in) {
-      case Place::In::kConstant:
-        return plan.constants[place.index].raw() + place.offset;
-      case Place::In::kInput:
-        return inputs[place.index].raw() + place.offset;
-      case Place::In::kOutput:
-        return outputs[place.index].raw() + place.offset;
-      case Place::In::kArena:
-        return arena + place.offset;
-      case Place::In::kNowhere:
-        break;
-    }
-    return nullptr;
-  }
-};
-
-}  // namespace
 
 Status NativeSession::take(std::span<const Tensor> inputs,
                            const std::shared_ptr<MemoryBudget>& budget) {
@@ -54,7 +26,6 @@ Status NativeSession::prepare(const Plan& plan, const std::shared_ptr<MemoryBudg
     if (!arena) return arena.status();
     arena_ = std::move(*arena);
   }
-  addresses_.resize(plan.operands.size());
   for (const Plan::Output& output : plan.outputs) {
     Result<Tensor> made = Tensor::allocate(output.dtype, output.shape, budget);
     if (!made) return made.status();
@@ -64,21 +35,11 @@ Status NativeSession::prepare(const Plan& plan, const std::shared_ptr<MemoryBudg
 }
 
 Status NativeSession::compute(const Plan& plan) {
-  const Bases bases{plan, inputs_, outputs_, arena_.data()};
-  for (std::size_t i = 0; i < addresses_.size(); ++i) {
-    addresses_[i] = bases.address(plan.operands[i]);
-  }
+  const BoundPlan bound(plan, inputs_, outputs_, arena_.data(), addresses_);
   for (const Step& step : plan.steps) {
-    std::byte* const* operands = addresses_.data() + step.first_operand;
-    const Call call{{operands, step.inputs},
-                    {operands + step.inputs, step.outputs},
-                    bases.address(step.scratch)};
-    if (Status status = step.run(call); !status.is_ok()) return status;
+    if (Status status = bound.run(step); !status.is_ok()) return status;
   }
-  for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    const std::byte* source = bases.address(plan.outputs[i].source);
-    if (source != nullptr) std::memcpy(outputs_[i].raw(), source, outputs_[i].size_bytes());
-  }
+  bound.deliver();
   return Status::ok();
 }
 

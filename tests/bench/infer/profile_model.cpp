@@ -4,6 +4,7 @@
 // computes; then the sums by algorithm. Every input of the model gets the same shape, and small
 // varied values; a step's time includes what it waits for the memory that the step before wrote.
 #include "sluice/nodes/infer/graph/importer.h"
+#include "sluice/nodes/infer/native/bound_plan.h"
 #include "sluice/nodes/infer/native/native_model.h"
 
 #include <algorithm>
@@ -42,44 +43,12 @@ Tensor varied_tensor(DType dtype, const Shape& shape) {
   return tensor;
 }
 
-// The bytes a plan runs in, and where each operand lies in them.
-struct Memory {
-  const Plan& plan;
-  const std::vector<Tensor>& inputs;
-  std::vector<Tensor> outputs;
-  Buffer arena;
-
-  std::byte* address(const Place& place) const {
-    switch (place.in) {
-      case Place::In::kConstant:
-        return plan.constants[place.index].raw() + place.offset;
-      case Place::In::kInput:
-        return inputs[place.index].raw() + place.offset;
-      case Place::In::kOutput:
-        return outputs[place.index].raw() + place.offset;
-      case Place::In::kArena:
-        return arena.data() + place.offset;
-      case Place::In::kNowhere:
-        break;
-    }
-    return nullptr;
-  }
-};
-
-std::vector<std::vector<double>> run_rounds(const Memory& memory, int rounds) {
-  const Plan& plan = memory.plan;
-  std::vector<std::byte*> addresses;
-  for (const Place& place : plan.operands) addresses.push_back(memory.address(place));
+std::vector<std::vector<double>> run_rounds(const Plan& plan, const BoundPlan& bound, int rounds) {
   std::vector<std::vector<double>> times(plan.steps.size());
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-      const Step& step = plan.steps[i];
-      std::byte* const* operands = addresses.data() + step.first_operand;
-      const Call call{{operands, step.inputs},
-                      {operands + step.inputs, step.outputs},
-                      memory.address(step.scratch)};
       const auto start = std::chrono::steady_clock::now();
-      if (Status status = step.run(call); !status.is_ok()) fail(status.message());
+      if (Status status = bound.run(plan.steps[i]); !status.is_ok()) fail(status.message());
       const auto end = std::chrono::steady_clock::now();
       times[i].push_back(std::chrono::duration<double, std::milli>(end - start).count());
     }
@@ -130,10 +99,13 @@ int main(int argc, char** argv) {
   std::vector<Tensor> inputs;
   for (const ModelPort& port : model.inputs()) inputs.push_back(varied_tensor(port.dtype, shape));
   const std::shared_ptr<const Plan> plan = value_or_fail(model.plan_for(inputs));
-  Memory memory{*plan, inputs, {}, value_or_fail(Buffer::allocate(plan->arena_bytes))};
+  std::vector<Tensor> outputs;
   for (const Plan::Output& output : plan->outputs) {
-    memory.outputs.push_back(value_or_fail(Tensor::allocate(output.dtype, output.shape)));
+    outputs.push_back(value_or_fail(Tensor::allocate(output.dtype, output.shape)));
   }
-  run_rounds(memory, 1);
-  print(*plan, run_rounds(memory, argc > 3 ? std::stoi(argv[3]) : 9));
+  const Buffer arena = value_or_fail(Buffer::allocate(plan->arena_bytes));
+  std::vector<std::byte*> addresses;
+  const BoundPlan bound(*plan, inputs, outputs, arena.data(), addresses);
+  run_rounds(*plan, bound, 1);
+  print(*plan, run_rounds(*plan, bound, argc > 3 ? std::stoi(argv[3]) : 9));
 }

@@ -165,13 +165,13 @@ void ConvLast::Impl::run_row(const Panels& panels, const Panels::Panel& panel,
   const std::int64_t channel = group * group_outputs() + panel.first_column;
   tile.to.output = call.output;
   tile.to.residual = call.residual;
-  tile.to = tile.to.from(pixel, channel);
+  tile.to.advance(pixel, channel);
   for (std::int64_t left = call.out_width; left > 0;) {
     tile.rows = panels.rows(panel, left);
     product(tile);
     left -= tile.rows;
     for (std::int64_t s = 0; s < tile.segment_count; ++s) segments[s] += tile.rows * step;
-    tile.to = tile.to.from(tile.rows, 0);
+    tile.to.advance(tile.rows, 0);
   }
 }
 

@@ -26,10 +26,13 @@ struct PixelsOf {
 
   explicit operator bool() const { return data != nullptr; }
   bool is_bf16() const { return precision == Precision::kBf16; }
-  // From so many elements, or pixels, further on; none stay none.
+  // So many elements further on; none stay none.
+  void advance(std::int64_t elements) {
+    if (data != nullptr) data += elements * (is_bf16() ? 2 : 4);
+  }
   PixelsOf from(std::int64_t elements) const {
     PixelsOf rest = *this;
-    if (data != nullptr) rest.data += elements * (is_bf16() ? 2 : 4);
+    rest.advance(elements);
     return rest;
   }
   PixelsOf from_pixel(std::int64_t pixels) const { return from(pixels * step); }
@@ -56,12 +59,11 @@ struct TileOutput {
   const float* bias = nullptr;  // readable to a multiple of the lanes
   const Epilogue* epilogue = nullptr;
 
-  // What belongs to the pixels, and channels, that are so many elements further on.
-  TileOutput from(std::int64_t pixels, std::int64_t channels) const {
-    TileOutput rest = *this;
-    rest.output = output.from(pixels * output.step + channels);
-    rest.residual = residual.from(pixels * residual.step + channels);
-    return rest;
+  // So many pixels, and channels, further on. In place, as copies made on the way to a tile would
+  // cost as much as a small tile.
+  void advance(std::int64_t pixels, std::int64_t channels) {
+    output.advance(pixels * output.step + channels);
+    residual.advance(pixels * residual.step + channels);
   }
 };
 

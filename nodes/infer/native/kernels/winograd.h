@@ -15,8 +15,9 @@ class Winograd {
  public:
   static bool covers(const ConvParams& params);
   // True when the images are large enough for whole tiles and the channels many enough to pay for
-  // the transforms.
-  static bool pays(const ConvParams& params, std::int64_t out_height, std::int64_t out_width);
+  // the transforms, where a direct convolution's products are in `direct`.
+  static bool pays(const ConvParams& params, std::int64_t out_height, std::int64_t out_width,
+                   Precision direct);
 
   // `weights`: [out_channels, in_channels, 3, 3]; `bias`: [out_channels] or null. Both are copied.
   // REQUIRES: covers(params).

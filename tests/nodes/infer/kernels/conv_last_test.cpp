@@ -328,6 +328,18 @@ TEST_P(ConvLastTest, MatchesTheDefinitionByWinograd) {
   }
 }
 
+TEST(Winograd, PaysForLessWhereProductsAreInBf16) {
+  ConvParams p{.out_channels = 192, .in_channels = 48, .kernel_h = 3, .kernel_w = 3};
+
+  EXPECT_TRUE(Winograd::pays(p, 13, 13, Precision::kFp32));
+  EXPECT_FALSE(Winograd::pays(p, 13, 13, Precision::kBf16));
+  EXPECT_TRUE(Winograd::pays(p, 56, 56, Precision::kBf16));
+  p.in_channels = p.out_channels = 512;
+  EXPECT_TRUE(Winograd::pays(p, 14, 14, Precision::kBf16));
+  p.stride_w = 2;
+  EXPECT_FALSE(Winograd::pays(p, 56, 56, Precision::kFp32));
+}
+
 TEST_P(ConvLastTest, TransposesWithoutOverlapAsDefined) {
   std::mt19937 engine(4);
   for (unsigned i = 0; i < 30; ++i) {

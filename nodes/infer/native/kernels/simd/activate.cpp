@@ -7,23 +7,27 @@ namespace {
 template <ActivationKind kKind>
 SLUICE_TARGET void activate_all(const Activation& activation, std::int64_t count, float* x) {
   const Vec alpha = all(activation.alpha), beta = all(activation.beta);
-  const Vec scale = all(activation.scale), shift = all(activation.shift);
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    store(x + i, fma(activate<kKind>(load(x + i), alpha, beta), scale, shift));
+    store(x + i, activate<kKind>(load(x + i), alpha, beta));
   }
   if (i == count) return;
   const Mask mask = row_lanes(count - i, 0);
-  store(x + i, mask, fma(activate<kKind>(load(x + i, mask), alpha, beta), scale, shift));
+  store(x + i, mask, activate<kKind>(load(x + i, mask), alpha, beta));
 }
 
-}  // namespace
+SLUICE_TARGET void scale_all(const Activation& activation, std::int64_t count, float* x) {
+  const Vec scale = all(activation.scale), shift = all(activation.shift);
+  for (std::int64_t i = 0; i < count; i += kLanes) {
+    const Mask mask = row_lanes(count - i, 0);
+    store(x + i, mask, fma(load(x + i, mask), scale, shift));
+  }
+}
 
-void activate(const Activation& activation, std::int64_t count, float* x) {
+void apply_kind(const Activation& activation, std::int64_t count, float* x) {
   switch (activation.kind) {
     case ActivationKind::kNone:
-      if (!activation.is_scaled()) return;
-      return activate_all<ActivationKind::kNone>(activation, count, x);
+      return;
     case ActivationKind::kRelu:
       return activate_all<ActivationKind::kRelu>(activation, count, x);
     case ActivationKind::kClip:
@@ -43,6 +47,13 @@ void activate(const Activation& activation, std::int64_t count, float* x) {
     case ActivationKind::kTanh:
       return activate_all<ActivationKind::kTanh>(activation, count, x);
   }
+}
+
+}  // namespace
+
+void activate(const Activation& activation, std::int64_t count, float* x) {
+  apply_kind(activation, count, x);
+  if (activation.is_scaled()) scale_all(activation, count, x);
 }
 
 }  // namespace sluice::kernels::SLUICE_SIMD

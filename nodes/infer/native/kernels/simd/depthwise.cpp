@@ -12,6 +12,13 @@ struct Channels {
   std::int64_t padded = 0;  // from a tap's weights to the next tap's
 };
 
+SLUICE_INLINE TileOutput output_at(const DepthwiseRow& row, const Channels& channels,
+                                   std::int64_t x) {
+  TileOutput to = row.to;
+  to.advance(x, channels.first);
+  return to;
+}
+
 // Where a channel of a row's pixel lies, whose elements are of type T.
 template <class T>
 SLUICE_INLINE const T* element(const DepthwiseRow& row, std::int64_t ky, std::int64_t pixel,
@@ -34,7 +41,7 @@ SLUICE_TARGET void edge(const DepthwiseRow& row, const Channels& channels, std::
       sums[0][0] = fma(value, load(weights), sums[0][0]);
     }
   }
-  finish<1, 1>(row.to.from(x, channels.first), channels.mask, sums);
+  finish<T, 1, 1>(output_at(row, channels, x), channels.mask, sums);
 }
 
 // kPixels pixels of which no tap is outside. Each column is loaded once and used by all pixels that
@@ -64,7 +71,7 @@ SLUICE_TARGET void inner(const DepthwiseRow& row, const Channels& channels, std:
       }
     }
   }
-  finish<kPixels, 1>(row.to.from(x, channels.first), channels.mask, sums);
+  finish<T, kPixels, 1>(output_at(row, channels, x), channels.mask, sums);
 }
 
 // Pixels begin..end, so many at once, all of their channels.

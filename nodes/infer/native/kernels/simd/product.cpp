@@ -58,7 +58,8 @@ SLUICE_TARGET void product_of(const ProductTile& tile) {
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) sums[r][kWhole] = widened(halves[r]);
   }
-  finish<kRows, kVectors>(tile.to, row_lanes(tile.columns, kVectors - 1), sums);
+  using Usual = std::conditional_t<kPrecision == Precision::kBf16, Narrow, float>;
+  finish<Usual, kRows, kVectors>(tile.to, row_lanes(tile.columns, kVectors - 1), sums);
 }
 
 using Product = void (*)(const ProductTile&);

@@ -56,6 +56,7 @@ SLUICE_TARGET void input_vector(const WinogradInput& patch, std::int64_t channel
   }
 }
 
+template <class T>
 SLUICE_TARGET void output_vector(const WinogradOutput& tile, std::int64_t channel, Mask mask) {
   Vec columns[6][4];  // [column][row]
 #pragma GCC unroll 6
@@ -68,7 +69,8 @@ SLUICE_TARGET void output_vector(const WinogradOutput& tile, std::int64_t channe
     transform_sums(m, columns[x]);
   }
   const Vec bias = load(tile.to.bias + channel);
-  TileOutput to = tile.to.from(0, channel);
+  TileOutput to = tile.to;
+  to.advance(0, channel);
   for (int y = 0; y < tile.rows; ++y) {
     Vec m[6], out[4], sums[4][1];
 #pragma GCC unroll 6
@@ -77,32 +79,33 @@ SLUICE_TARGET void output_vector(const WinogradOutput& tile, std::int64_t channe
 #pragma GCC unroll 4
     for (int x = 0; x < 4; ++x) sums[x][0] = add(out[x], bias);
     if (tile.columns == 4) {
-      finish<4, 1>(to, mask, sums);
+      finish<T, 4, 1>(to, mask, sums);
     } else {
+      TileOutput pixel = to;
       for (int x = 0; x < tile.columns; ++x) {
         const Vec one[1][1] = {{sums[x][0]}};
-        finish<1, 1>(to.from(x, 0), mask, one);
+        finish<T, 1, 1>(pixel, mask, one);
+        pixel.advance(1, 0);
       }
     }
-    to = to.from(tile.row_pixels, 0);
+    to.advance(tile.row_pixels, 0);
   }
 }
 
 }  // namespace
 
 SLUICE_TARGET void winograd_input(const WinogradInput& patch) {
-  auto* vector = input_vector<float>;
-#if SLUICE_SIMD_BF16
-  if (patch.precision == Precision::kBf16) vector = input_vector<Bf16>;
-#endif
+  const auto vector =
+      patch.precision == Precision::kBf16 ? input_vector<Narrow> : input_vector<float>;
   for (std::int64_t c = 0; c < patch.channels; c += kLanes) {
     vector(patch, c, row_lanes(patch.channels - c, 0));
   }
 }
 
 SLUICE_TARGET void winograd_output(const WinogradOutput& tile) {
+  const auto vector = tile.to.output.is_bf16() ? output_vector<Narrow> : output_vector<float>;
   for (std::int64_t c = 0; c < tile.channels; c += kLanes) {
-    output_vector(tile, c, row_lanes(tile.channels - c, 0));
+    vector(tile, c, row_lanes(tile.channels - c, 0));
   }
 }
 
