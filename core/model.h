@@ -41,7 +41,7 @@ struct ModelOptions {
 
 // Runs one model on one thread.
 // Lifetime: keeps its Model alive. Threads: one thread at a time; a model may have many sessions.
-// Blocks: never waits for anything but its own computation.
+// Blocks: never waits for anything but its own computation, unless the model says that it may.
 class Session {
  public:
   virtual ~Session() = default;
@@ -64,6 +64,9 @@ class Model : public std::enable_shared_from_this<Model> {
   virtual const std::map<std::string, std::string>& metadata() const = 0;
   virtual std::string_view backend() const = 0;
   virtual std::size_t weight_bytes() const = 0;
+  // Whether a run may wait for something that is not ours to see, such as a lock or a thread of
+  // another engine's. Its sessions are then run on threads of their own.
+  virtual bool may_wait() const { return false; }
 
   // The outputs' shapes for inputs of these shapes, without computing anything.
   // Errors: infer.shape; unsupported where a shape depends on the inputs' values.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,10 +19,19 @@ struct WiredInput {
   PortType type;
 };
 
+// What runs a node's model: "native", "it knows all of the model's operators".
+struct ModelRun {
+  std::string backend;  // empty: the node runs no model
+  std::string why;
+};
+
 // The ports a node ends up with. Declared ports come first, in the order of the spec.
 struct Ports {
   std::vector<PortDecl> inputs;
   std::vector<PortDecl> outputs;
+  // Where its calls run, where that depends on its options; else the spec says.
+  std::optional<ExecutionClass> execution = std::nullopt;
+  ModelRun model = {};  // for `sluice plan` and `sluice bench`
 };
 
 // What a node is asked at plan time: its options and what is wired to it, no data.

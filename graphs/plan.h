@@ -49,6 +49,7 @@ struct PlanNode {
   int scope = 0;                   // the innermost of its inputs; of a source, its own
 
   const Spec& spec() const { return *type->spec; }
+  ExecutionClass execution() const { return ports.execution.value_or(spec().execution()); }
 };
 
 // Where rejected items are written, and how many are too many.

@@ -167,7 +167,7 @@ std::string work_text(const PlanNode& node) {
   const CommonOptions& common = node.common;
   std::string text;
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
-  if (node.spec().execution() == ExecutionClass::kBlocking) add("own thread");
+  if (node.execution() == ExecutionClass::kBlocking) add("own thread");
   if (node.spec().concurrency() == Concurrency::kSerial)
     add("one at a time");
   else if (common.parallel > 0)
@@ -188,6 +188,8 @@ std::string work_text(const PlanNode& node) {
 // What the outputs of a node say of the model they came from.
 void add_metadata(const PlanNode& node, Table& table) {
   constexpr std::size_t kLongestValue = 60;
+  if (!node.ports.model.backend.empty())
+    table.add({node.name, "backend", node.ports.model.backend + ": " + node.ports.model.why});
   for (const PortDecl& output : node.ports.outputs) {
     if (!output.type.metadata) continue;
     for (const auto& [key, value] : *output.type.metadata) {

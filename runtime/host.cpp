@@ -167,7 +167,8 @@ NodeStats Host::stats() const {
   stats.rejected = rejected_.load(std::memory_order_relaxed);
   stats.busy_ns = busy_ns_.load(std::memory_order_relaxed);
   stats.blocked = blocked_.load(std::memory_order_relaxed);
-  stats.execution = plan_node_.spec().execution();
+  stats.execution = plan_node_.execution();
+  stats.model = plan_node_.ports.model;
   if (measures_) {
     stats.measures = std::make_shared<const NodeMeasures>(NodeMeasures{
         measures_->calls.so_far(), measures_->blocked_ns.load(std::memory_order_relaxed),

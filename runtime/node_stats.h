@@ -1,6 +1,6 @@
 #pragma once
 
-#include "sluice/core/spec.h"
+#include "sluice/core/resolve.h"
 #include "sluice/runtime/durations.h"
 
 #include <cstddef>
@@ -27,6 +27,7 @@ struct NodeStats {
   std::uint64_t blocked = 0;  // times it found a reader full
   std::size_t workers = 1;    // calls at once, at most
   ExecutionClass execution = ExecutionClass::kCpu;
+  ModelRun model;
   std::shared_ptr<const NodeMeasures> measures;  // null when the run is not measured
 };
 

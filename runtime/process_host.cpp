@@ -27,7 +27,7 @@ std::size_t worker_count(const PlanNode& node, int pool_threads) {
 std::size_t items_per_call(const PlanNode& node, std::size_t workers) {
   if (node.spec().takes_batches())
     return static_cast<std::size_t>(std::max(1, node.common.batch_max));
-  return workers == 1 && node.spec().execution() == ExecutionClass::kBlocking ? kBurst : 1;
+  return workers == 1 && node.execution() == ExecutionClass::kBlocking ? kBurst : 1;
 }
 
 }  // namespace
@@ -44,8 +44,9 @@ ProcessHost::ProcessHost(Engine& engine, PlanNode& node, std::size_t place,
         return edges != 1 || node.inputs.size() != 1;
       }()),
       workers_(worker_count(node, engine.scheduler().threads())),
-      blocking_(node.spec().execution() == ExecutionClass::kBlocking),
+      blocking_(node.execution() == ExecutionClass::kBlocking),
       batch_max_(items_per_call(node, workers_)),
+      waits_for_company_(node.spec().takes_batches() && batch_max_ > 1),
       window_max_(workers_ * 2),
       next_child_(node.ports.outputs.size(), 0) {
   for (const auto& edges : inputs_) edge_count_ += edges.size();
@@ -97,7 +98,7 @@ Host::Step ProcessHost::step() {
   }
   if (timer_rang_.exchange(false, std::memory_order_acq_rel)) end_wait();
   if (forming_ && !withholds_.load(std::memory_order_relaxed)) start_wait();
-  if (forming_ && (forming_->item_count >= batch_max_ || inputs_ended() || blocking_ ||
+  if (forming_ && (forming_->item_count >= batch_max_ || inputs_ended() || !waits_for_company_ ||
                    release_.load(std::memory_order_acquire))) {
     hand_out();
   }
@@ -285,7 +286,7 @@ Unit& ProcessHost::add_to_work() {
 
 // What is left of a burst waits for company.
 void ProcessHost::start_wait() {
-  if (batch_max_ == 1 || blocking_) return;
+  if (!waits_for_company_) return;
   release_.store(false, std::memory_order_relaxed);
   wait_until_ = clock().now() + common->batch_wait;
   withholds_.store(true, std::memory_order_release);

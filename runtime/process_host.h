@@ -115,6 +115,7 @@ class ProcessHost final : public Host {
   std::size_t workers_;
   const bool blocking_;
   const std::size_t batch_max_;   // items a call gets at most
+  const bool waits_for_company_;  // a batch that is not full waits for `batch.wait`
   const std::size_t window_max_;  // calls in the window at most
   std::size_t edge_count_ = 0;
   std::size_t ended_edges_ = 0;

@@ -139,6 +139,8 @@ class Infer final : public Node {
     if (!load(plan)) return ports;
     add_inputs(plan, ports);
     add_outputs(plan, ports);
+    if (model_->may_wait()) ports.execution = ExecutionClass::kBlocking;
+    ports.model = {std::string(model_->backend()), why_};
     return ports;
   }
 
@@ -325,7 +327,6 @@ class Infer final : public Node {
     Metadata metadata = model_->metadata();
     metadata["sluice.model"] = plan.option(model).text;
     metadata["sluice.backend"] = std::string(model_->backend());
-    metadata["sluice.backend.why"] = why_;
     const auto shared = std::make_shared<const Metadata>(std::move(metadata));
     for (std::size_t i = 0; i < given.size(); ++i) {
       PortDecl port;

@@ -69,7 +69,7 @@ Measurement measured(const Report& end, const std::optional<Report>& warm) {
 
 // What bounds the rate: the node whose calls fill its workers first, or the cores, which all nodes
 // of the pool share. Nodes on threads of their own count for themselves only: they wait for most of
-// their time.
+// their time, if only for a core.
 struct Ideal {
   double ns_per_item = 0;
   std::string bottleneck;
@@ -151,6 +151,11 @@ std::string text_of(const std::string& name, const Measurement& measurement) {
   text += fmt::format("\n  end to end      p50 {}, p99 {}\n",
                       quantile_text(measurement.end_to_end, 0.5),
                       quantile_text(measurement.end_to_end, 0.99));
+  for (const NodeStats& node : measurement.nodes) {
+    if (node.model.backend.empty()) continue;
+    text += fmt::format("  {:<15} {} runs the model: {}\n", node.name, node.model.backend,
+                        node.model.why);
+  }
   text += fmt::format("  bottleneck      {}\n", ideal.bottleneck.empty() ? "-" : ideal.bottleneck);
   text +=
       fmt::format("  rate over ideal {:.2f}: {} an item where the bottleneck alone would take {}\n",
@@ -168,6 +173,7 @@ std::string json_of(const std::string& name, const Measurement& measurement) {
     nodes.push_back(Value(Value::Object{
         {"name", node.name},
         {"type", node.type},
+        {"backend", node.model.backend},
         {"calls", number(node.items)},
         {"at_once", number(node.workers)},
         {"ns_per_item", ns_per_item(node, measurement)},

@@ -84,7 +84,7 @@ std::string backend_lines(const Backend& backend) {
   const Status available = backend.available();
   std::string text = line(std::string(backend.name()),
                           available ? "available" : "not available: " + available.message());
-  for (const BackendFact& fact : backend.facts()) text += line("  " + fact.name, fact.value);
+  for (const BackendFact& fact : backend.facts()) text += "    " + line(fact.name, fact.value);
   return text;
 }
 

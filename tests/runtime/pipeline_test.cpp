@@ -474,7 +474,8 @@ TEST(Pipeline, ReleasesAPartialBatchWhenNothingElseRuns) {
 nodes:
   n: { type: test.count, items: 50 }
   a: { type: test.pass_batch, from: n, batch: { max: 32, wait: 1h } }
-  end: { type: discard, from: a }
+  b: { type: test.pass_blocking_batch, from: a, batch: { max: 32, wait: 1h } }
+  end: { type: discard, from: b }
 )",
                                  options);
 

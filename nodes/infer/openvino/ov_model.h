@@ -30,6 +30,7 @@ class OvModel final : public Model {
   }
   std::string_view backend() const override { return "openvino"; }
   std::size_t weight_bytes() const override { return interface_.file_bytes; }
+  bool may_wait() const override { return true; }
   Result<std::vector<Shape>> output_shapes(std::span<const Shape> inputs) const override;
   Result<std::unique_ptr<Session>> new_session() const override;
 

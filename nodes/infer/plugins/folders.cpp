@@ -40,6 +40,12 @@ fs::path program_folder() {
   return fs::read_symlink("/proc/self/exe", ignored).parent_path();
 }
 
+// Adds it unless it is there: what is installed has the libraries and the program side by side.
+void add(const fs::path& folder, std::vector<fs::path>& folders) {
+  const fs::path normal = folder.lexically_normal();
+  if (std::ranges::find(folders, normal) == folders.end()) folders.push_back(normal);
+}
+
 // The newest of the versions of a library in a folder.
 std::optional<fs::path> library_in(const fs::path& folder, const std::string& stem) {
   std::optional<fs::path> newest;
@@ -79,13 +85,13 @@ Folders backend_folders() {
     return folders;
   }
   add_listed(listed, folders.list);
-  folders.list.push_back(own_folder() / "sluice");
-  folders.list.push_back(program_folder());
-  folders.list.push_back(program_folder() / "../lib/sluice");
+  add(own_folder() / "sluice", folders.list);
+  add(program_folder(), folders.list);
+  add(program_folder() / "../lib/sluice", folders.list);
   if (const auto cache = environment("XDG_CACHE_HOME"); !cache.empty()) {
-    folders.list.push_back(fs::path(cache) / "sluice/backends");
+    add(fs::path(cache) / "sluice/backends", folders.list);
   } else if (const auto home = environment("HOME"); !home.empty()) {
-    folders.list.push_back(fs::path(home) / ".cache/sluice/backends");
+    add(fs::path(home) / ".cache/sluice/backends", folders.list);
   }
   return folders;
 }
@@ -107,7 +113,7 @@ Result<OpenLibrary> open_library(const LibraryName& name, const Folders& folders
   }
   std::string searched;
   for (const fs::path& folder : folders.list) {
-    searched += (searched.empty() ? "" : ", ") + folder.lexically_normal().string();
+    searched += (searched.empty() ? "" : ", ") + folder.string();
   }
   return Status(Code::kUnavailable, "backend.library",
                 name.stem + ".so is not there (" + name.how_to_get + "); searched " + searched);

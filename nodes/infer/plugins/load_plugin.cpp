@@ -24,7 +24,7 @@ Result<fs::path> find_plugin(const std::string& name, const Folders& folders) {
   for (const fs::path& folder : folders.list) {
     std::error_code ignored;
     if (fs::is_regular_file(folder / file, ignored)) return folder / file;
-    searched += (searched.empty() ? "" : ", ") + folder.lexically_normal().string();
+    searched += (searched.empty() ? "" : ", ") + folder.string();
   }
   return unavailable("backend.missing",
                      "its plugin " + file + " is not there; searched " + searched);

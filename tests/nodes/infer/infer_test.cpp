@@ -256,8 +256,7 @@ TEST(Infer, TurnsToAPluginForWhatNativeLacks) {
   const auto run = node.process(one(tensor_of<float>({3}, {1, 2, 3})));
 
   EXPECT_THAT(floats(run), ElementsAre(1, 3, 6));
-  EXPECT_THAT(node.ports().outputs.at(0).type.metadata->at("sluice.backend.why"),
-              HasSubstr("native cannot run it: "));
+  EXPECT_THAT(node.ports().model.why, HasSubstr("native cannot run it: "));
 }
 
 TEST(Infer, NamesTheOperatorsThatAreMissingAndWhatToDo) {
