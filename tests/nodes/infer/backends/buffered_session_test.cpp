@@ -86,7 +86,10 @@ class BufferedSessions : public ::testing::Test {
   }
   static Result<std::vector<Tensor>> run(Session& session, const std::vector<float>& values) {
     const Tensor input = tensor_of<float>(Shape{static_cast<std::int64_t>(values.size())}, values);
-    return session.run(std::vector<Tensor>{input}, nullptr);
+    const Result<std::span<Tensor>> outputs = session.run(std::vector<Tensor>{input}, nullptr);
+    if (!outputs) return outputs.status();
+    return std::vector<Tensor>(std::make_move_iterator(outputs->begin()),
+                               std::make_move_iterator(outputs->end()));
   }
   Counts counts_;
 };

@@ -36,8 +36,8 @@ std::vector<Tensor> run_twice(const Backend& backend, const std::string& path,
   EXPECT_THAT(outputs, IsOk());
   const auto shapes = (*model)->output_shapes(std::vector<Shape>{input.shape()});
   EXPECT_THAT(shapes, IsOk());
-  EXPECT_EQ(shapes->at(0), outputs->at(0).shape());
-  return std::move(*outputs);
+  EXPECT_EQ(shapes->front(), outputs->front().shape());
+  return {outputs->begin(), outputs->end()};
 }
 
 float largest_difference(const Tensor& a, const Tensor& b) {
