@@ -70,6 +70,9 @@ class Item {
         token_(&token),
         index_(index),
         emissions_(&emissions) {}
+  // In front of nothing, until `turn_to`.
+  Item(NodeServices& services, std::vector<Emission>& emissions)
+      : services_(&services), emissions_(&emissions) {}
 
   // REQUIRES: the input is wired.
   template <class T>
@@ -127,6 +130,12 @@ class Item {
   Result<Tensor> allocate_tensor(DType dtype, const Shape& shape);
   const std::shared_ptr<MemoryBudget>& budget() const { return services_->budget(); }
 
+  // For hosts that make one item serve for many: it stands for that of `packet` now.
+  void turn_to(Packet& packet) {
+    inputs_ = {&packet.payload, 1};
+    token_ = &*packet.token;
+    index_ = packet.place();
+  }
   // For hosts: what was emitted, in order; why it is to be rejected, ok when it is not.
   std::vector<Emission>& emissions() { return *emissions_; }
   Status& status() { return status_; }
@@ -134,8 +143,8 @@ class Item {
  private:
   NodeServices* services_;
   std::span<PayloadRef> inputs_;
-  Token* token_;
-  std::uint64_t index_;
+  Token* token_ = nullptr;
+  std::uint64_t index_ = 0;
   std::vector<Emission>* emissions_;
   Status status_;
 };

@@ -81,6 +81,8 @@ struct Packet {
   PacketKind kind = PacketKind::kItem;
 
   bool is_item() const { return kind == PacketKind::kItem; }
+  // Among the children of its split, from 0.
+  std::uint64_t place() const { return group ? seq - group->first_seq : 0; }
   static Packet marker(PacketKind kind, std::uint64_t seq, GroupRef group = {});
   // Another packet for the same item: shares payload, token and group.
   Packet share() const;

@@ -2,6 +2,7 @@
 
 #include "sluice/runtime/engine.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -88,6 +89,16 @@ bool Host::wants_timing() const {
   const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
   return measures_ != nullptr || cost == 0 || cost >= kNotifyEachNs ||
          untimed_steps_ >= kMostSteps || untimed_items_ >= kMostItems;
+}
+
+std::size_t Host::burst_of(std::uint64_t cost_ns) {
+  return static_cast<std::size_t>(
+      std::clamp<std::uint64_t>(kBurstNs / std::max<std::uint64_t>(cost_ns, 1), 1, kMostBurst));
+}
+
+void Host::begin_direct_readers() {
+  const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
+  if (cost > 0 && cost < kNotifyEachNs) outbox_.begin_direct(kDirectNs, burst_of(cost));
 }
 
 void Host::count_blocked() {

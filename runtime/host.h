@@ -47,8 +47,8 @@ class Host : public DirectReader, public Runnable, public NodeServices {
   void run() final;
 
   // DirectReader. A host that pairs, waits or batches takes nothing directly.
-  bool begin_direct(std::uint64_t /*budget_ns*/) override { return false; }
-  bool accept(Packet& /*packet*/) override { return false; }
+  std::size_t begin_direct(std::uint64_t /*budget_ns*/) override { return 0; }
+  std::size_t accept(std::span<Packet> /*packets*/) override { return 0; }
   void end_direct() override {}
 
   std::uint64_t expected_ns() const override;
@@ -147,21 +147,26 @@ class Host : public DirectReader, public Runnable, public NodeServices {
     explicit StepTime(Host& host)
         : host_(host), is_timed_(host.wants_timing()), started_(is_timed_ ? now_ns() : 0) {}
     void account(std::uint64_t items) const;
-    bool is_timed() const { return is_timed_; }
 
    private:
     Host& host_;
     const bool is_timed_;
     const std::uint64_t started_;
   };
-  // Whether the time of the next step is to be taken: what it does for its readers is not its own.
+  // Lends readers the thread of this step, as far as they and this node are cheap. An item that
+  // costs so much that others are to have a part of it is announced at once instead.
+  void begin_direct_readers();
+  // How many items the node collects before it gives them on.
+  static std::size_t burst_of(std::uint64_t cost_ns);
+  static std::uint64_t now_ns();
   bool wants_timing() const;
   void count_untimed(std::uint64_t items);
-  static std::uint64_t now_ns();
   // What an item may cost in the nodes that one thread takes it through at a stretch.
   static constexpr std::uint64_t kDirectNs = 500;
   static constexpr std::uint64_t kNotifyEachNs =
       500;  // items dearer than this are announced one by one
+  // What a burst takes about, at most: so long its first item waits for its last.
+  static constexpr std::uint64_t kBurstNs = 10'000;
 
  private:
   static void add_plainly(std::atomic<std::uint64_t>& counter, std::uint64_t more) {

@@ -36,6 +36,29 @@ Status process(Node& node, Context& ctx) {
   return guarded([&] { return node.process(ctx); });
 }
 
+std::size_t process_plain(Node& node, Context& ctx, std::span<Packet> packets,
+                          std::size_t emissions) {
+  Item& item = ctx.item();
+  std::vector<Emission>& emitted = item.emissions();
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    Packet& packet = packets[i];
+    if (!packet.is_item()) return i;
+    item.turn_to(packet);
+    Status status = guarded([&] { return node.process(ctx); });
+    if (!status.is_ok() || emitted.size() != emissions) {
+      item.set_status(std::move(status));
+      return i;
+    }
+    if (emissions == 0) {
+      packet.payload.reset();
+    } else {
+      packet.payload = std::move(emitted.front().payload);
+      emitted.clear();
+    }
+  }
+  return packets.size();
+}
+
 void process_batch(Node& node, Context& ctx, std::span<Item> items) {
   bool threw = true;
   const Status call = guarded([&] {

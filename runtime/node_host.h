@@ -13,6 +13,12 @@ namespace sluice::node_calls {
 Status open(Node& node, Context& ctx, std::size_t workers);
 Status open(FlowNode& node, FlowContext& ctx);
 Status process(Node& node, Context& ctx);
+// Calls process for one packet after the other, with `ctx.item()` in front of it, as long as each
+// is an item for which the node gives `emissions` values, 0 or 1, and no error: what it gave takes
+// the place of its input. Gives the number of those; the next one, if any, is a marker, or an item
+// of which the call's status and emissions are in `ctx.item()`.
+std::size_t process_plain(Node& node, Context& ctx, std::span<Packet> packets,
+                          std::size_t emissions);
 // One status an item, whatever the node did.
 // Leaves each item its status.
 void process_batch(Node& node, Context& ctx, std::span<Item> items);

@@ -5,21 +5,26 @@
 #include "sluice/runtime/fifo.h"
 
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
 namespace sluice {
 
-// A reader that a writer may lend its thread to for a burst, to give it packets without the detour
-// over the channel: `begin_direct`, then `accept` for each, then `end_direct`.
+// A reader that a writer may lend its thread to, to give it packets without the detour over the
+// channel: `begin_direct`, then `accept` for one burst after the other, then `end_direct`.
 class DirectReader {
  public:
   virtual ~DirectReader() = default;
+  static constexpr std::size_t kMostBurst = 64;
+
   // `budget_ns`: what an item may cost here and further on; where it costs more, other threads are
-  // to have a part of it. False: it is busy, or not of that kind.
-  virtual bool begin_direct(std::uint64_t budget_ns) = 0;
-  // False when the packet is to go over the channel after all. A packet that was accepted is empty.
-  virtual bool accept(Packet& packet) = 0;
+  // to have a part of it. Gives how many packets a burst may have, at most kMostBurst: no more than
+  // its channel would hold. 0: it is busy, or not of that kind.
+  virtual std::size_t begin_direct(std::uint64_t budget_ns) = 0;
+  // Takes packets from the first on, and gives how many; the others are to go over the channel
+  // after all. What it leaves in those it took is of no use.
+  virtual std::size_t accept(std::span<Packet> packets) = 0;
   virtual void end_direct() = 0;
 };
 
@@ -40,6 +45,9 @@ class Outbox {
       send_to_all(to, packet);
     }
   }
+  // The same for several, at once where the reader takes them directly. What is left of them is of
+  // no use.
+  void send_burst(std::size_t output, std::span<Packet> packets);
   // Sends kEnd to every reader.
   void send_end();
 
@@ -47,10 +55,19 @@ class Outbox {
   // node that owns this box.
   bool drain() { return waiting_ == 0 || drain_edges(); }
   bool is_empty() const { return waiting_ == 0; }
+  // Whether the node is to go on: nothing waits, and no burst is complete.
+  bool has_room() const { return waiting_ == 0 && !has_full_burst_; }
 
-  // Until `end_direct`, what is sent goes at once to those readers that take it directly.
-  void begin_direct(std::uint64_t budget_ns);
+  // Until `end_direct`, what is sent is collected for those readers that take it directly, in
+  // bursts of up to `most`, and given to them by `flush`.
+  void begin_direct(std::uint64_t budget_ns, std::size_t most);
+  // True when that made room, where there was none before.
+  bool flush();
   void end_direct();
+  // Whether every reader takes directly what is sent now.
+  bool is_direct() const;
+  // How many packets make a burst for all that do.
+  std::size_t burst() const;
 
   // Channels that were given something since the last call: their readers want to be woken.
   template <class Fn>
@@ -73,6 +90,9 @@ class Outbox {
     DirectReader* lent = nullptr;    // has our thread until end_direct
     bool touched = false;
     Fifo<Packet> waiting = {};
+    std::vector<Packet> burst = {};  // for `direct`
+    std::uint64_t burst_bytes = 0;
+    std::size_t most = 0;  // packets of a burst
   };
   // Its edges, which lie side by side.
   struct Output {
@@ -80,12 +100,23 @@ class Outbox {
     std::size_t count = 0;
   };
 
+  // Bytes that are collected at most: what comes after is to find them in the cache.
+  static constexpr std::uint64_t kBurstBytes = 16 << 10;
+
   void put(Edge& edge, Packet& packet) {
-    if (edge.direct != nullptr && edge.direct->accept(packet)) return;
-    put_in_channel(edge, packet);
+    if (edge.direct != nullptr) {
+      collect(edge, packet);
+    } else {
+      put_in_channel(edge, packet);
+    }
   }
+  void collect(Edge& edge, Packet& packet) {
+    if (packet.is_item()) edge.burst_bytes += packet.payload.size_bytes();
+    edge.burst.push_back(std::move(packet));
+    has_full_burst_ |= edge.burst.size() >= edge.most || edge.burst_bytes >= kBurstBytes;
+  }
+  void give(Edge& edge, std::span<Packet> packets);
   void put_in_channel(Edge& edge, Packet& packet) {
-    edge.direct = nullptr;
     if (edge.waiting.empty() && edge.channel->try_push(packet)) {
       edge.touched = true;
       return;
@@ -99,6 +130,7 @@ class Outbox {
   std::vector<Edge> edges_;
   std::vector<Output> outputs_;
   std::size_t waiting_ = 0;
+  bool has_full_burst_ = false;
 };
 
 }  // namespace sluice

@@ -12,11 +12,6 @@ namespace {
 
 constexpr std::size_t kBurst = 64;  // items a step moves at most
 
-// Among the children of its split, from 0.
-std::uint64_t place_of(const Packet& packet) {
-  return packet.group ? packet.seq - packet.group->first_seq : 0;
-}
-
 std::size_t worker_count(const PlanNode& node, int pool_threads) {
   if (node.spec().concurrency() == Concurrency::kSerial) return 1;
   return static_cast<std::size_t>(node.common.parallel > 0 ? node.common.parallel : pool_threads);
@@ -54,7 +49,8 @@ ProcessHost::ProcessHost(Engine& engine, PlanNode& node, std::size_t place,
   for (std::size_t output = 0; output < wanted.size(); ++output) {
     if (wanted[output] != 0) read_outputs_.push_back(output);
   }
-  passes_one_on_ = read_outputs_.size() == 1 && !node.ports.outputs[read_outputs_[0]].many;
+  changes_in_place_ = read_outputs_.empty() ||
+                      (read_outputs_.size() == 1 && !node.ports.outputs[read_outputs_[0]].many);
 }
 
 ProcessHost::~ProcessHost() = default;
@@ -88,13 +84,9 @@ Host::Step ProcessHost::step() {
   bool more = take_inputs();
   std::size_t moved = 0;
   if (drained) {
-    const StepTime time(*this);
-    inline_items_ = 0;
-    const bool direct = !time.is_timed() && runs_inline();
-    if (direct) outbox_.begin_direct(kDirectNs);
+    if (runs_inline()) begin_direct_readers();
     moved = take_burst();
-    if (direct) outbox_.end_direct();
-    time.account(inline_items_);
+    outbox_.end_direct();
   }
   if (timer_rang_.exchange(false, std::memory_order_acq_rel)) end_wait();
   if (forming_ && !withholds_.load(std::memory_order_relaxed)) start_wait();
@@ -118,35 +110,77 @@ Host::Step ProcessHost::step() {
   return more && outbox_.is_empty() && can_take() ? Step::kAgain : Step::kWaiting;
 }
 
-bool ProcessHost::begin_direct(std::uint64_t budget_ns) {
-  if (pairs_ || blocking_ || batch_max_ > 1) return false;
+std::size_t ProcessHost::begin_direct(std::uint64_t budget_ns) {
+  if (pairs_ || blocking_ || batch_max_ > 1) return 0;
   const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
-  if (cost == 0 || cost > budget_ns || !try_own()) return false;
-  if (is_done() || engine_.was_aborted() || wants_timing() || !outbox_.is_empty() ||
-      inputs_[0][0]->has_packet() || !runs_inline()) {
+  if (cost == 0 || cost > budget_ns || !try_own()) return 0;
+  const Channel& channel = *inputs_[0][0];
+  if (is_done() || engine_.was_aborted() || !outbox_.is_empty() || channel.has_packet() ||
+      !runs_inline()) {
     disown();
-    return false;
+    return 0;
   }
-  inline_items_ = 0;
-  outbox_.begin_direct(budget_ns - cost);
-  return true;
+  const std::size_t most = std::min<std::size_t>(burst_of(cost), channel.capacity_items());
+  outbox_.begin_direct(budget_ns - cost, most);
+  return std::min(most, outbox_.burst());
 }
 
-bool ProcessHost::accept(Packet& packet) {
-  if (!outbox_.is_empty()) return false;
-  if (packet.is_item()) {
-    process_inline(packet, {&packet.payload, 1});
-  } else if (packet.kind == PacketKind::kEnd) {
-    return false;
-  } else {
-    pass_marker(packet);
+std::size_t ProcessHost::accept(std::span<Packet> packets) {
+  // Readers that take directly have room for whatever this node has; others may be full any time.
+  if (changes_in_place_ && !measures_ && outbox_.is_direct()) {
+    process_burst(packets);
+    return packets.size();
   }
-  return true;
+  std::size_t done = 0;
+  do {
+    const StepTime time(*this);
+    inline_items_ = 0;
+    for (; done < packets.size() && outbox_.has_room(); ++done) {
+      Packet& packet = packets[done];
+      if (packet.is_item()) {
+        process_inline(packet, {&packet.payload, 1});
+      } else {
+        pass_on(packet);
+      }
+    }
+    time.account(inline_items_);
+  } while (outbox_.flush());
+  return done;
+}
+
+void ProcessHost::process_burst(std::span<Packet> packets) {
+  change_in_place(packets);
+  if (read_outputs_.empty()) {
+    for (Packet& packet : packets) packet.token.deliver();
+    return;
+  }
+  outbox_.send_burst(read_outputs_.front(), packets);
+  outbox_.flush();
+}
+
+void ProcessHost::change_in_place(std::span<Packet> packets) {
+  const StepTime time(*this);
+  Item item(*this, emissions_);
+  Context ctx(*this, &item, 0);
+  std::uint64_t items = 0;
+  while (!packets.empty()) {
+    std::size_t done = node_calls::process_plain(node_, ctx, packets, read_outputs_.size());
+    items += done;
+    if (done < packets.size()) {
+      Packet& packet = packets[done++];
+      if (packet.is_item()) {
+        ++items;
+        complete(packet, std::exchange(item.status(), Status::ok()), emissions_);
+        emissions_.clear();
+      }
+    }
+    packets = packets.subspan(done);
+  }
+  time.account(items);
 }
 
 void ProcessHost::end_direct() {
   outbox_.end_direct();
-  if (inline_items_ > 0) count_untimed(inline_items_);
   const bool was_blocked = !outbox_.is_empty();
   if (!outbox_.drain()) count_blocked();
   wake_readers();
@@ -181,10 +215,15 @@ bool ProcessHost::take_inputs() {
 // Takes items and markers until there is none, a reader is full, or others have their turn.
 std::size_t ProcessHost::take_burst() {
   std::size_t moved = 0;
-  while (moved < kBurst && outbox_.is_empty() && can_take() &&
-         (pairs_ ? take_pair() : take_packet())) {
-    ++moved;
-  }
+  do {
+    const StepTime time(*this);
+    inline_items_ = 0;
+    while (moved < kBurst && outbox_.has_room() && can_take() &&
+           (pairs_ ? take_pair() : take_packet())) {
+      ++moved;
+    }
+    time.account(inline_items_);
+  } while (outbox_.flush());
   return moved;
 }
 
@@ -228,7 +267,7 @@ void ProcessHost::take_item(Packet& packet, std::span<PayloadRef> inputs) {
 void ProcessHost::take_marker(Packet& packet) {
   Work* const before = forming_ ? forming_.get() : window_.empty() ? nullptr : &*window_.back();
   if (before == nullptr) {
-    pass_marker(packet);
+    pass_on(packet);
     return;
   }
   before->ends_group |= packet.kind == PacketKind::kGroupEnd;
@@ -253,20 +292,14 @@ void ProcessHost::process_inline(Packet& packet, std::span<PayloadRef> inputs) {
     wake_readers();
     engine_.scheduler().before_heavy();
   }
-  Item item(*this, inputs, *packet.token, place_of(packet), emissions_);
+  Item item(*this, inputs, *packet.token, packet.place(), emissions_);
   Context ctx(*this, &item, 0);
   Status status = call(ctx);
   ++inline_items_;
   for (PayloadRef& input : inputs) input.reset();
-  if (passes_one_on_ && status.is_ok() && emissions_.size() == 1) {
-    // The item's only output takes over all that the packet holds.
-    packet.payload = std::move(emissions_.front().payload);
-    emissions_.clear();
-    outbox_.send(read_outputs_.front(), std::move(packet));
-  } else {
-    complete(packet, std::move(status), emissions_);
-    emissions_.clear();
-  }
+  complete(packet, std::move(status), emissions_);
+  send(packet, emissions_);
+  emissions_.clear();
   if (cost < kNotifyEachNs) return;
   wake_readers();
   engine_.scheduler().share_grown();
@@ -376,7 +409,7 @@ void ProcessHost::Work::run() {
   for (Unit& unit : units.all()) {
     Packet& packet = unit.packet;
     if (!packet.is_item()) continue;
-    items.emplace_back(host, unit.payloads(), *packet.token, place_of(packet),
+    items.emplace_back(host, unit.payloads(), *packet.token, packet.place(),
                        emissions[items.size()]);
   }
   if (!host.blocking_) host.engine_.scheduler().before_heavy();
@@ -404,14 +437,15 @@ void ProcessHost::send_results(Work& work) {
   std::size_t index = 0;
   for (Unit& unit : work.units.all()) {
     if (!unit.packet.is_item()) {
-      pass_marker(unit.packet);
+      pass_on(unit.packet);
       continue;
     }
     Item& item = work.items[index++];
     complete(unit.packet, std::move(item.status()), item.emissions());
+    send(unit.packet, item.emissions());
   }
   count_items(index);
-  for (Unit& unit : work.after.all()) pass_marker(unit.packet);
+  for (Unit& unit : work.after.all()) pass_on(unit.packet);
 }
 
 std::unique_ptr<ProcessHost::Work> ProcessHost::new_work() {
@@ -439,17 +473,24 @@ void ProcessHost::retire(std::unique_ptr<Work> work) {
 
 void ProcessHost::complete(Packet& packet, Status status, std::vector<Emission>& emissions) {
   if (status.is_ok() && emissions.size() > 1) status = check_emissions(emissions);
-  if (status.is_ok()) {
-    send_each(packet, emissions);
-    return;
+  packet.payload.reset();
+  if (!status.is_ok()) {
+    refuse(packet.token, std::move(status));
+    packet.kind = PacketKind::kRejected;
+  } else if (changes_in_place_ && !emissions.empty()) {
+    packet.payload = std::move(emissions.front().payload);
+  } else if (changes_in_place_ && !read_outputs_.empty()) {
+    packet.token.deliver();
+    packet.kind = PacketKind::kFiltered;
   }
+}
+
+void ProcessHost::refuse(TokenRef& token, Status status) {
   if (status.code() == Code::kCancelled && engine_.was_aborted()) {
-    packet.token = TokenRef();  // nobody's fault and nobody's success: unfinished
-    return;
+    token = TokenRef();  // nobody's fault and nobody's success: unfinished
+  } else {
+    reject(token, std::move(status));
   }
-  reject(packet.token, std::move(status));
-  packet.kind = PacketKind::kRejected;
-  pass_marker(packet);
 }
 
 Status ProcessHost::check_emissions(const std::vector<Emission>& emissions) const {
@@ -464,6 +505,14 @@ Status ProcessHost::check_emissions(const std::vector<Emission>& emissions) cons
     }
   }
   return Status::ok();
+}
+
+void ProcessHost::send(Packet& packet, std::vector<Emission>& emissions) {
+  if (packet.is_item() && !changes_in_place_) {
+    send_each(packet, emissions);
+  } else {
+    pass_on(packet);
+  }
 }
 
 void ProcessHost::send_each(Packet& packet, std::vector<Emission>& emissions) {
@@ -485,7 +534,11 @@ void ProcessHost::send_each(Packet& packet, std::vector<Emission>& emissions) {
   packet.token.deliver();
 }
 
-void ProcessHost::pass_marker(Packet& packet) {
+void ProcessHost::pass_on(Packet& packet) {
+  if (changes_in_place_ && !read_outputs_.empty()) {
+    outbox_.send(read_outputs_.front(), std::move(packet));
+    return;
+  }
   for (const std::size_t output : read_outputs_) {
     if (ports->outputs[output].many) {
       send_children(packet, output, {});

@@ -33,8 +33,8 @@ class ProcessHost final : public Host {
   bool knows_cost() const override {
     return blocking_ || cost_ns_.load(std::memory_order_relaxed) != 0;
   }
-  bool begin_direct(std::uint64_t budget_ns) override;
-  bool accept(Packet& packet) override;
+  std::size_t begin_direct(std::uint64_t budget_ns) override;
+  std::size_t accept(std::span<Packet> packets) override;
   void end_direct() override;
 
  private:
@@ -89,6 +89,8 @@ class ProcessHost final : public Host {
   bool runs_inline() const;
   Status call(Context& ctx);
   void process_inline(Packet& packet, std::span<PayloadRef> inputs);
+  void process_burst(std::span<Packet> packets);
+  void change_in_place(std::span<Packet> packets);
   Unit& add_to_work();
   bool can_take() const;
   void hand_out();
@@ -101,11 +103,16 @@ class ProcessHost final : public Host {
   void set_timer();
   void cancel_timer();
 
-  // What an item, or a marker, becomes on the outputs. Its payload is not looked at.
+  // Makes of an item what its call has made of it: where the node changes packets in place the
+  // packet is ready to be sent, else what was emitted is left to be.
   void complete(Packet& packet, Status status, std::vector<Emission>& emissions);
+  void refuse(TokenRef& token, Status status);
+  // Sends what an item, or a marker, has become.
+  void send(Packet& packet, std::vector<Emission>& emissions);
   Status check_emissions(const std::vector<Emission>& emissions) const;
   void send_each(Packet& packet, std::vector<Emission>& emissions);
-  void pass_marker(Packet& packet);
+  // A marker, or what was changed in place.
+  void pass_on(Packet& packet);
   // The children of `packet` on an output that opens a scope: what `emissions` has for it.
   void send_children(Packet& packet, std::size_t output, std::span<Emission> emissions);
 
@@ -121,9 +128,10 @@ class ProcessHost final : public Host {
   std::size_t ended_edges_ = 0;
   std::uint64_t inline_items_ = 0;         // of this step
   std::vector<std::size_t> read_outputs_;  // those that somebody reads
-  bool passes_one_on_ = false;             // has one such output, which opens no scope
-  std::vector<Emission> emissions_;        // of the call that is made inline
-  Unit pair_;                              // the one that is being taken
+  // Has at most one such output, and it opens no scope: a packet becomes what goes out.
+  bool changes_in_place_ = false;
+  std::vector<Emission> emissions_;  // of the call that is made inline
+  Unit pair_;                        // the one that is being taken
 
   std::unique_ptr<Work> forming_;              // a batch that is not handed out yet
   std::vector<std::unique_ptr<Work>> window_;  // in order

@@ -80,7 +80,10 @@ void SourceHost::thread_loop() {
 }
 
 Host::Step SourceHost::step() {
-  if (!outbox_.drain()) return Step::kWaiting;
+  if (!outbox_.drain()) {
+    wake_readers();  // of what has found room
+    return Step::kWaiting;
+  }
   count_room();
   const Step next = ended_ ? Step::kWaiting : blocking_ ? wait_for_items() : make_burst();
   if (!outbox_.drain()) count_blocked();
@@ -95,13 +98,25 @@ Host::Step SourceHost::step() {
 // On the pool: a burst, as far as the pipeline lets it in and the readers have room.
 Host::Step SourceHost::make_burst() {
   constexpr std::int64_t kBurst = 64;
-  const StepTime time(*this);
-  if (!time.is_timed()) outbox_.begin_direct(kDirectNs);
+  begin_direct_readers();
   Step next = Step::kWaiting;
+  std::int64_t left = kBurst;
+  do {
+    const StepTime time(*this);
+    const std::int64_t made = make_items(left, next);
+    time.account(static_cast<std::uint64_t>(made));
+    left -= made;
+  } while (outbox_.flush());
+  outbox_.end_direct();
+  return next;
+}
+
+// Up to `most`; gives how many, and in `next` what the step is to say.
+std::int64_t SourceHost::make_items(std::int64_t most, Step& next) {
   std::int64_t let_in = 0;
-  std::uint64_t made = 0;
-  while (made < kBurst && outbox_.is_empty() && !comes_to_its_end()) {
-    if (let_in == 0) let_in = engine_.let_in(index_, kBurst);
+  std::int64_t made = 0;
+  while (made < most && outbox_.has_room() && !comes_to_its_end()) {
+    if (let_in == 0) let_in = engine_.let_in(index_, most - made);
     if (let_in == 0) break;
     const Next item = make_item();
     // A program that pushes wakes the node; any other source that has nothing yet is asked again.
@@ -111,9 +126,7 @@ Host::Step SourceHost::make_burst() {
     ++made;
   }
   if (let_in > 0) engine_.give_back(index_, let_in);
-  outbox_.end_direct();
-  time.account(made);
-  return next;
+  return made;
 }
 
 // On a thread of its own, which is there to wait: each item goes out as it comes, and what waits
