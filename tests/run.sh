@@ -13,7 +13,7 @@ while [ $# -gt 0 ]; do
 done
 
 bash cmake/install_packages.sh --tests
-bash examples/ocr/fetch_models.sh
+bash examples/ocr/fetch_models.sh v6 v4
 # The tests of a backend whose library is not there are skipped, and say so.
 bash cmake/fetch_backends.sh || echo "tests/run.sh: going on without the backends that are missing" >&2
 cmake --preset "$preset"

@@ -66,7 +66,7 @@ if [[ $set_up == yes ]]; then
   for part in "${parts[@]}"; do
     [[ ! -e tests/bench/$part/setup.sh ]] || bash "tests/bench/$part/setup.sh" "build/bench/$part"
   done
-  bash examples/ocr/fetch_models.sh
+  bash examples/ocr/fetch_models.sh v6 v4
   [[ $needs_peers == no ]] || set_up_peers
   cmake --preset release -DSLUICE_BENCHMARKS=ON
   cmake --build "$build" --parallel --target "${targets[@]}"

