@@ -139,14 +139,9 @@ struct PlainLayer : Layer {
   static kernels::PoolParams pool_params(const graph::Pool& op,
                                          const std::vector<WindowAxis>& axes) {
     const auto [h, w] = as_2d(axes);
-    kernels::PoolParams params;
+    auto params = with_window<kernels::PoolParams>({h, w});
     params.height = h.in, params.width = w.in;
     params.out_height = h.out, params.out_width = w.out;
-    params.kernel_h = h.kernel, params.kernel_w = w.kernel;
-    params.stride_h = h.stride, params.stride_w = w.stride;
-    params.dilation_h = h.dilation, params.dilation_w = w.dilation;
-    params.pad_top = h.pad_begin, params.pad_left = w.pad_begin;
-    params.pad_bottom = h.pad_end, params.pad_right = w.pad_end;
     params.count_include_pad = op.count_include_pad;
     return params;
   }

@@ -20,33 +20,22 @@ Axes2d as_2d(const std::vector<WindowAxis>& axes) {
 
 kernels::ConvParams conv_params(const graph::Conv& op, const Shape& weights,
                                 const std::vector<WindowAxis>& axes) {
-  const auto [h, w] = as_2d(axes);
-  kernels::ConvParams params;
+  auto params = with_window<kernels::ConvParams>(as_2d(axes));
   params.out_channels = weights[0];
   params.in_channels = weights[1] * op.group;
   params.groups = op.group;
-  params.kernel_h = h.kernel, params.kernel_w = w.kernel;
-  params.stride_h = h.stride, params.stride_w = w.stride;
-  params.dilation_h = h.dilation, params.dilation_w = w.dilation;
-  params.pad_top = h.pad_begin, params.pad_left = w.pad_begin;
-  params.pad_bottom = h.pad_end, params.pad_right = w.pad_end;
   return params;
 }
 
 kernels::ConvTransposeParams conv_transpose_params(const graph::ConvTranspose& op,
                                                    const Shape& weights,
                                                    const std::vector<WindowAxis>& axes) {
-  const auto [h, w] = as_2d(axes);
-  kernels::ConvTransposeParams params;
+  const Axes2d window = as_2d(axes);
+  auto params = with_window<kernels::ConvTransposeParams>(window);
   params.out_channels = weights[1] * op.group;
   params.in_channels = weights[0];
   params.groups = op.group;
-  params.kernel_h = h.kernel, params.kernel_w = w.kernel;
-  params.stride_h = h.stride, params.stride_w = w.stride;
-  params.dilation_h = h.dilation, params.dilation_w = w.dilation;
-  params.pad_top = h.pad_begin, params.pad_left = w.pad_begin;
-  params.pad_bottom = h.pad_end, params.pad_right = w.pad_end;
-  params.output_pad_h = h.output_pad, params.output_pad_w = w.output_pad;
+  params.output_pad_h = window.h.output_pad, params.output_pad_w = window.w.output_pad;
   return params;
 }
 

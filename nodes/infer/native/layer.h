@@ -18,6 +18,19 @@ struct Axes2d {
 
 Axes2d as_2d(const std::vector<graph::WindowAxis>& axes);
 
+// A kernel's parameters, of which those of the window are set.
+template <class Params>
+Params with_window(const Axes2d& window) {
+  const auto& [h, w] = window;
+  Params params;
+  params.kernel_h = h.kernel, params.kernel_w = w.kernel;
+  params.stride_h = h.stride, params.stride_w = w.stride;
+  params.dilation_h = h.dilation, params.dilation_w = w.dilation;
+  params.pad_top = h.pad_begin, params.pad_left = w.pad_begin;
+  params.pad_bottom = h.pad_end, params.pad_right = w.pad_end;
+  return params;
+}
+
 kernels::ConvParams conv_params(const graph::Conv& op, const Shape& weights,
                                 const std::vector<graph::WindowAxis>& axes);
 kernels::ConvTransposeParams conv_transpose_params(const graph::ConvTranspose& op,
