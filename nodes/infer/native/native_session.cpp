@@ -54,8 +54,9 @@ Result<std::span<Tensor>> NativeSession::run(std::span<const Tensor> inputs,
     if (status.is_ok()) status = compute(**plan);
   }
   inputs_.clear();  // somebody else is charged for them
-  if (!status.is_ok()) return status;
-  return std::span<Tensor>(outputs_);
+  if (status.is_ok()) return std::span<Tensor>(outputs_);
+  outputs_.clear();  // nobody is to pay for what was made until it failed
+  return status;
 }
 
 }  // namespace sluice::native

@@ -17,6 +17,7 @@ namespace sluice {
 namespace {
 
 using testing::attribute;
+using testing::FailsWith;
 using testing::IsOk;
 using testing::OnnxWriter;
 using testing::tensor_of;
@@ -127,6 +128,28 @@ TEST_P(Sessions, KeepPlansApartByTheValuesThatShapesDependOn) {
   EXPECT_EQ(shape_for(2, 3), (Shape{2, 3}));
   EXPECT_EQ(shape_for(3, 2), (Shape{3, 2}));
   EXPECT_EQ(shape_for(2, 3), (Shape{2, 3}));
+}
+
+TEST_P(Sessions, ChargeNobodyForARunThatFails) {
+  const std::string path =
+      OnnxWriter()
+          .input("x", {"N", 64})
+          .node("Relu", {"x"}, {"small"})
+          .node("Concat", {"x", "x"}, {"large"}, {attribute("axis", std::int64_t{1})})
+          .output("small")
+          .output("large")
+          .save("two_outputs.onnx");
+  const auto model = backend().load(path, {});
+  ASSERT_THAT(model, IsOk());
+  const auto session = std::move(*(*model)->new_session());
+  // Room for one of the outputs, not for both.
+  const auto budget = std::make_shared<MemoryBudget>(600);
+  const std::vector<Tensor> inputs{ramp({1, 64})};
+
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_THAT(session->run(inputs, budget), FailsWith("memory.limit"));
+    EXPECT_EQ(budget->used_bytes(), 0U);
+  }
 }
 
 TEST_P(Sessions, OutliveWhoLoadedTheModel) {
