@@ -70,9 +70,11 @@ Result<Shape> OvRunner::shape_of(const OvTensor& tensor) const {
     return Shape();
   }
   if (code != OK) return api_->status_of(code, kReason);
-  const auto rank = static_cast<std::size_t>(dims.rank);
-  if (rank > Shape::kMaxRank) return unsupported(kReason, "an output has more than 8 dimensions");
-  const Shape shape(std::span<const std::int64_t>(dims.dims, rank));
+  const std::span<const std::int64_t> extents(dims.dims, static_cast<std::size_t>(dims.rank));
+  Result<Shape> shape =
+      extents.size() > Shape::kMaxRank
+          ? Result<Shape>(unsupported(kReason, "an output has more than 8 dimensions"))
+          : Result<Shape>(Shape(extents));
   static_cast<void>(api_->shape_free(&dims));
   return shape;
 }
