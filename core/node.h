@@ -129,6 +129,9 @@ class Item {
   Result<Image> allocate_image(int width, int height, int channels);
   Result<Tensor> allocate_tensor(DType dtype, const Shape& shape);
   const std::shared_ptr<MemoryBudget>& budget() const { return services_->budget(); }
+  // For what others took from `budget` for this item, such as a decoder: what items need decides
+  // how many are let in.
+  void count_allocated(std::size_t size_bytes);
 
   // For hosts that make one item serve for many: it stands for that of `packet` now.
   void turn_to(Packet& packet) {

@@ -195,7 +195,7 @@ struct NodeHarness::State {
   Status resolve();
   Status open_node();
   std::vector<PayloadRef> inputs_of(const Inputs& given) const;
-  Run run_of(Status status, Item& item) const;
+  Run run_of(Status status, Item& item, const Token& token) const;
 
   const NodeType& type;
   const Options options;
@@ -282,8 +282,8 @@ std::vector<PayloadRef> NodeHarness::State::inputs_of(const Inputs& given) const
   return inputs;
 }
 
-NodeHarness::Run NodeHarness::State::run_of(Status status, Item& item) const {
-  Run run{std::move(status), {}};
+NodeHarness::Run NodeHarness::State::run_of(Status status, Item& item, const Token& token) const {
+  Run run{std::move(status), {}, token.allocated_bytes};
   for (Emission& emission : item.emissions()) {
     const PortDecl& port = ports.outputs[emission.output];
     if (const Status fits = check_payload(port, emission.payload); !fits && run.status)
@@ -341,7 +341,7 @@ NodeHarness::Run NodeHarness::process(const Inputs& inputs, std::string key) {
   call.add(state_->services, state_->inputs_of(inputs), std::move(key), state_->next_number++);
   Context ctx(state_->services, &call.items.front(), 0);
   Status status = caught([&] { return state_->plain().process(ctx); });
-  return state_->run_of(std::move(status), call.items.front());
+  return state_->run_of(std::move(status), call.items.front(), *call.slots.front()->token);
 }
 
 std::vector<NodeHarness::Run> NodeHarness::process_batch(const std::vector<Inputs>& items) {
@@ -354,8 +354,10 @@ std::vector<NodeHarness::Run> NodeHarness::process_batch(const std::vector<Input
   const Status status = caught([&] { return state_->plain().process_batch(ctx, call.items); });
 
   std::vector<Run> runs;
-  for (Item& item : call.items) {
-    runs.push_back(state_->run_of(status.is_ok() ? item.status() : status, item));
+  for (std::size_t i = 0; i < call.items.size(); ++i) {
+    Item& item = call.items[i];
+    runs.push_back(
+        state_->run_of(status.is_ok() ? item.status() : status, item, *call.slots[i]->token));
   }
   return runs;
 }
@@ -369,9 +371,9 @@ NodeHarness::Produced NodeHarness::next() {
   Result<Next> next = caught([&] { return state_->plain().next(ctx); });
   if (next && *next == Next::kItem) ++state_->next_number;
 
-  Run run = state_->run_of(Status::ok(), item);
+  Run run = state_->run_of(Status::ok(), item, token);
   if (next && !run.status) next = run.status;
-  return {std::move(next), token.key(), std::move(run.outputs)};
+  return {std::move(next), token.key(), std::move(run.outputs), run.allocated_bytes};
 }
 
 NodeHarness::Sent NodeHarness::feed(std::string_view input, Packet packet) {

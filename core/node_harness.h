@@ -1,12 +1,12 @@
 #pragma once
 
+#include "sluice/core/registry.h"
+
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "sluice/core/registry.h"
 
 namespace sluice {
 
@@ -23,15 +23,15 @@ class NodeHarness {
  public:
   using OptionList = std::vector<std::pair<std::string, OptionValue>>;
 
-  // A text stands for a path, a word, a template or an expression, a whole number for a number, and a
-  // number for a list of one. REQUIRES: the type is registered and the options are ones of its spec, of
-  // the right kind; anything else aborts with a message, as a mistake in the test. Values are not
-  // checked against ranges.
+  // A text stands for a path, a word, a template or an expression, a whole number for a number, and
+  // a number for a list of one. REQUIRES: the type is registered and the options are ones of its
+  // spec, of the right kind; anything else aborts with a message, as a mistake in the test. Values
+  // are not checked against ranges.
   explicit NodeHarness(std::string_view type, OptionList options = {}, CommonOptions common = {});
   ~NodeHarness();
 
-  // Says what is wired to an input before `open`; an input of the spec that is not named stays unwired
-  // when it is optional and gets its declared type otherwise.
+  // Says what is wired to an input before `open`; an input of the spec that is not named stays
+  // unwired when it is optional and gets its declared type otherwise.
   void wire(std::string input, PortType type);
   // Says that nobody reads an output. All are read unless said.
   void ignore_output(std::string output);
@@ -47,12 +47,13 @@ class NodeHarness {
   struct Run {
     Status status;
     std::map<std::string, std::vector<PayloadRef>> outputs;
+    std::size_t allocated_bytes = 0;  // what the node counted as allocated for the item
     const std::vector<PayloadRef>& out(const std::string& name = "out") const;
   };
   using Inputs = std::map<std::string, PayloadRef>;
-  // One item through process, or through process_batch where the spec says batches. What the node throws
-  // is the status `node.threw`; an emission that is not of its port's type is `node.emission`.
-  // REQUIRES: open() was ok.
+  // One item through process, or through process_batch where the spec says batches. What the node
+  // throws is the status `node.threw`; an emission that is not of its port's type is
+  // `node.emission`. REQUIRES: open() was ok.
   Run process(const Inputs& inputs, std::string key = "item");
   std::vector<Run> process_batch(const std::vector<Inputs>& items);
 
@@ -60,12 +61,13 @@ class NodeHarness {
     Result<Next> next;
     std::string key;
     std::map<std::string, std::vector<PayloadRef>> outputs;
+    std::size_t allocated_bytes = 0;
   };
   // One call of a source's next.
   Produced next();
 
-  // Each of these calls a flow node and gives what it sent since the call before, per output, markers
-  // included; what a timer made it send is in the next call's, or in sent().
+  // Each of these calls a flow node and gives what it sent since the call before, per output,
+  // markers included; what a timer made it send is in the next call's, or in sent().
   using Sent = std::map<std::string, std::vector<Packet>>;
   Sent feed(std::string_view input, Packet packet);
   Sent idle();

@@ -70,6 +70,7 @@ nodes:
              : std::span<const std::byte>();
     auto image = decode_image(view, options);
     if (!image) return image.status();
+    ctx.item().count_allocated(image->size_bytes());
     ctx.emit(out, std::move(*image));
     return Status::ok();
   }

@@ -63,8 +63,7 @@ void copy_common(const std::byte* from, std::span<const std::int64_t> from_dims,
 }
 
 // The leading part of `whole` that has this shape; shares the bytes where they lie together.
-Result<Tensor> cut(const Tensor& whole, const Shape& shape,
-                   const std::shared_ptr<MemoryBudget>& budget) {
+Result<Tensor> cut(const Tensor& whole, const Shape& shape, Item& item) {
   if (whole.shape() == shape) return whole;
   const bool rows_only =
       std::ranges::equal(whole.shape().dims().subspan(1), shape.dims().subspan(1));
@@ -72,7 +71,7 @@ Result<Tensor> cut(const Tensor& whole, const Shape& shape,
     const auto offset = static_cast<std::size_t>(whole.raw() - whole.buffer().data());
     return Tensor(whole.dtype(), shape, whole.buffer(), offset);
   }
-  Result<Tensor> part = Tensor::allocate(whole.dtype(), shape, budget);
+  Result<Tensor> part = item.allocate_tensor(whole.dtype(), shape);
   if (!part) return part;
   copy_common(whole.raw(), whole.shape().dims(), part->raw(), shape.dims(), size_of(whole.dtype()));
   return part;
@@ -393,6 +392,9 @@ class Infer final : public Node {
   static Result<std::span<Tensor>> run(Worker& worker, Item& payer) {
     Result<std::span<Tensor>> results = worker.session->run(worker.inputs, payer.budget());
     worker.inputs.clear();
+    if (results) {
+      for (const Tensor& result : *results) payer.count_allocated(result.size_bytes());
+    }
     return results;
   }
 
@@ -459,7 +461,7 @@ class Infer final : public Node {
       Tensor whole = has_batch ? batch.row(row) : batch;
       if (real != nullptr) {
         const Shape& shape = (*real)[output];
-        Result<Tensor> part = cut(whole, Shape(shape.dims().subspan(1)), item.budget());
+        Result<Tensor> part = cut(whole, Shape(shape.dims().subspan(1)), item);
         if (!part) return part.status();
         whole = std::move(*part);
       }

@@ -86,6 +86,7 @@ nodes:
     ctx.set_key(path);
     auto data = read_file(path, ctx.option(max_size).bytes, ctx.budget());
     if (!data) return data.status();
+    ctx.item().count_allocated(data->size_bytes());
     ctx.emit(out, Bytes{std::move(*data), std::move(path)});
     return Next::kItem;
   }

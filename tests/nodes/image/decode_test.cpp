@@ -349,6 +349,12 @@ TEST(ImageDecode, RejectsMorePixelsThanAllowedBeforeTakingMemory) {
   EXPECT_THAT(decode(jpeg_file(flat_image(20, 10, 1, 0)), {{"max_pixels", 200}}).status, IsOk());
 }
 
+TEST(ImageDecode, CountsThePicturesMemoryForItsItem) {
+  const FileBytes file = jpeg_file(flat_image(64, 48, 3, 10));
+
+  EXPECT_GE(decode(file).allocated_bytes, 64u * 48 * 3);
+}
+
 TEST(ImageDecode, RejectsASmallFileThatWouldFillTheMemory) {
   const FileBytes bomb = testing::blank_png_file(9'500, 9'400);  // 268 MB of pixels
   ASSERT_LT(bomb.size(), 300'000u);

@@ -179,6 +179,15 @@ TEST_P(InferOnEachBackend, FillsAFixedBatchWithZeros) {
   EXPECT_THAT(floats(runs.at(2)), ElementsAre(3, 0, 3));
 }
 
+TEST_P(InferOnEachBackend, CountsTheMemoryOfOutputsForTheItem) {
+  const std::string model =
+      OnnxWriter().input("x", {"N", 1, 1, 3}).node("Relu", {"x"}, {"y"}).output("y").save("y.onnx");
+  NodeHarness node("infer", {{"model", model}, {"backend", GetParam()}});
+  ASSERT_THAT(node.open(), IsOk());
+
+  EXPECT_GE(node.process(one(row({1, 2, 3}))).allocated_bytes, 3 * sizeof(float));
+}
+
 TEST_P(InferOnEachBackend, ChargesNobodyForOutputsThatAreGone) {
   const std::string padded = wide_model().save("wide.onnx");
   const std::string fixed =

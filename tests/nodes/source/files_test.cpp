@@ -76,6 +76,15 @@ TEST(Files, KnowsHowManyThereAre) {
   EXPECT_EQ(*node.next().next, Next::kEnd);
 }
 
+TEST(Files, CountsAFilesMemoryForItsItem) {
+  const TempFolder folder;
+  folder.write("a", std::string(5000, 'x'));
+  NodeHarness node("files", with_glob(folder.path("*")));
+  ASSERT_THAT(node.open(), IsOk());
+
+  EXPECT_GE(node.next().allocated_bytes, 5000u);
+}
+
 TEST(Files, GivesAnEmptyFileAsNoBytes) {
   const TempFolder folder;
   folder.write("empty", "");
