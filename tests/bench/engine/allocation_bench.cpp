@@ -132,10 +132,10 @@ GraphSpec graph_of(const std::string& name, const testing::TempFolder& folder) {
   return graph.build();
 }
 
-// Threads pass the tensors of a model to each other, and what each keeps of the pool takes some ten
-// thousand items to reach its size; the others are warm sooner.
+// What each thread keeps of the pool takes some thousand items to reach its size, and with bursts or
+// a model, whose tensors threads pass to each other, some ten thousand.
 std::uint64_t usual_items(const std::string& name) {
-  return name == "image" ? 500 : name == "infer" ? 400'000 : 20'000;
+  return name == "image" ? 8'000 : name == "infer" ? 400'000 : 200'000;
 }
 
 int run(const Arguments& arguments) {
