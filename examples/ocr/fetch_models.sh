@@ -3,6 +3,7 @@
 #
 #   bash examples/ocr/fetch_models.sh [v6|v4]...     PP-OCRv6 small (what ocr.yaml names), PP-OCRv4; v6 unless said
 #
+# With either comes the classifier of lines that stand on their head, the same for both.
 # They come inside PyPI packages, rapidocr 3.10.0 and rapidocr-onnxruntime 1.4.4, and are checked
 # against their SHA-256. The models are PaddleOCR's, converted to ONNX by RapidOCR; both projects are
 # under Apache-2.0, and a licence that a package carries is kept beside the models. Nothing of it is
@@ -19,13 +20,15 @@ choose() {
       package=rapidocr==3.10.0
       size="30 MB"
       checksums="090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f  PP-OCRv6_det_small.onnx
-6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884  PP-OCRv6_rec_small.onnx"
+6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884  PP-OCRv6_rec_small.onnx
+e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c  ch_ppocr_mobile_v2.0_cls.onnx"
       ;;
     v4)
       package=rapidocr-onnxruntime==1.4.4
       size="15 MB"
       checksums="d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9  ch_PP-OCRv4_det_infer.onnx
-48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b  ch_PP-OCRv4_rec_infer.onnx"
+48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b  ch_PP-OCRv4_rec_infer.onnx
+e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c  ch_ppocr_mobile_v2.0_cls.onnx"
       ;;
     *)
       echo "fetch_models.sh: no models are called $1; usage: fetch_models.sh [v6|v4]..." >&2

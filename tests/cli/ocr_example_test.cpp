@@ -24,7 +24,10 @@ struct Models {
   std::string rec;
 };
 
-bool has_model(const std::string& name) { return fs::exists(kExample / "models" / name); }
+constexpr const char* kClassifier = "ch_ppocr_mobile_v2.0_cls.onnx";
+
+std::string model_path(const std::string& name) { return kExample / "models" / name; }
+bool has_model(const std::string& name) { return fs::exists(model_path(name)); }
 
 // Its one page is the receipt: text of several sizes, prices in a column of their own, a poor JPEG.
 void draw_receipt(const fs::path& folder) {
@@ -53,12 +56,24 @@ std::string drawn_letters(const fs::path& folder) {
   return letters;
 }
 
-std::string read_letters(const fs::path& folder) {
+// A page that lies upside down has its last line first.
+enum class Page { kUpright, kUpsideDown };
+
+std::string read_letters(const fs::path& folder, Page lies = Page::kUpright) {
   std::ifstream pages(folder / "out/pages.jsonl");
+  nlohmann::json lines = nlohmann::json::parse(pages)["lines"];
+  if (lies == Page::kUpsideDown) std::reverse(lines.begin(), lines.end());
   std::string letters;
-  const nlohmann::json page = nlohmann::json::parse(pages);
-  for (const auto& line : page["lines"]) letters += letters_of(line["text"]);
+  for (const auto& line : lines) letters += letters_of(line["text"]);
   return letters;
+}
+
+void turn_receipt(const fs::path& folder) {
+  const Finished turned = run(
+      "/usr/bin/python3 -c 'from PIL import Image; "
+      "Image.open(\"receipt/page-06.jpg\").rotate(180).save(\"receipt/page-06.jpg\", quality=95)'",
+      folder);
+  ASSERT_EQ(turned.exit_code, 0) << turned.err;
 }
 
 class OcrExample : public ::testing::TestWithParam<Models> {
@@ -72,10 +87,9 @@ class OcrExample : public ::testing::TestWithParam<Models> {
   }
 
   std::string command() const {
-    const std::string models = (kExample / "models").string() + "/";
     return "sluice run " + (kExample / "ocr.yaml").string() +
-           " -p pages=receipt -p out=out -p det=" + models + GetParam().det + " -p rec=" + models +
-           GetParam().rec;
+           " -p pages=receipt -p out=out -p det=" + model_path(GetParam().det) +
+           " -p rec=" + model_path(GetParam().rec);
   }
 
   Workplace folder_;
@@ -88,6 +102,21 @@ TEST_P(OcrExample, ReadsEveryLetterOfAReceipt) {
   const std::string drawn = drawn_letters(folder_.path());
   ASSERT_FALSE(drawn.empty());
   EXPECT_EQ(read_letters(folder_.path()), drawn);
+}
+
+TEST_P(OcrExample, TurnsTheLinesOfAReceiptThatLiesUpsideDown) {
+  if (!has_model(kClassifier)) GTEST_SKIP() << "no classifier: bash examples/ocr/fetch_models.sh";
+  turn_receipt(folder_.path());
+  const std::string drawn = drawn_letters(folder_.path());
+
+  ASSERT_EQ(run(command(), folder_.path()).exit_code, 0);
+  EXPECT_NE(read_letters(folder_.path(), Page::kUpsideDown), drawn);
+
+  const Finished finished =
+      run(command() + " --overwrite -p turn_lines=true -p cls=" + model_path(kClassifier),
+          folder_.path());
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(read_letters(folder_.path(), Page::kUpsideDown), drawn);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -123,6 +123,15 @@ void write_files(const TempFolder& folder) {
           .node("Flatten", {"mean"}, {"flat"})
           .node("MatMul", {"flat", "weights"}, {"y"});
   write_model(folder, "classify.onnx", classifier);
+  // Two classes of a line: [N,3,48,W] to [N,2].
+  write_model(folder, "cls.onnx",
+              OnnxWriter()
+                  .input("x", {"N", 3, 48, "W"})
+                  .output("y")
+                  .constant("weights", testing::tensor_of<float>({3, 2}, std::vector<float>(6, 1)))
+                  .node("GlobalAveragePool", {"x"}, {"mean"})
+                  .node("Flatten", {"mean"}, {"flat"})
+                  .node("MatMul", {"flat", "weights"}, {"y"}));
   write_model(folder, "model.onnx", classifier);
 }
 
@@ -136,6 +145,7 @@ const std::map<std::string, std::string>& surroundings() {
       {"boxes", "{ type: ocr.boxes, from: { prob: det, map: det_in.map } }"},
       {"box", "{ type: split, from: boxes }"},
       {"crop", "{ type: image.crop_quad, from: { image: page, quad: box } }"},
+      {"turn_in", "{ type: image.to_tensor, from: crop, height: 48, max_width: 192 }"},
       {"rec_in", "{ type: image.to_tensor, from: crop, height: 48, max_width: 3200 }"},
       {"rec", "{ type: infer, from: rec_in, model: ./rec.onnx }"},
       {"line", "{ type: ocr.ctc, from: { steps: rec, quad: box } }"},
