@@ -1,5 +1,9 @@
 #include "sluice/core/block_pool.h"
 
+#include "sluice/core/idle_watch.h"
+
+#include <time.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -35,16 +39,17 @@ constexpr std::size_t kThreadClasses = ((kThreadBlockLog - kSmallestLog) << kSte
 constexpr std::size_t kThreadKeepBytes = 64 << 10;
 constexpr std::uint32_t kThreadMostBlocks = 128;
 constexpr std::uint32_t kThreadFewestBlocks = 16;
-constexpr std::uint32_t kGivesPerLook = 1024;  // small blocks between two looks at the clock
+// And as long as it hands them on seldom: what one thread hoards, another has to allocate.
+constexpr std::uint32_t kThreadFirstBlocks = 4;
+constexpr std::uint64_t kGivesPerLook = 1024;  // small blocks between two looks at the clock
 constexpr std::size_t kAlignment = 64;
-constexpr auto kIdleLimit = std::chrono::seconds(5);
 
+// 2^log < size <= 2^(log+1) is where a size lies; the smallest block is the last of its doubling.
 constexpr std::size_t class_of(std::size_t size) {
-  if (size <= kSmallestBlock) return 0;
-  const unsigned log =
-      static_cast<unsigned>(std::bit_width(size - 1)) - 1;  // 2^log < size <= 2^(log+1)
-  const std::size_t step = (size - 1 - (std::size_t{1} << log)) >> (log - kStepsLog);
-  return (static_cast<std::size_t>(log - kSmallestLog) << kStepsLog) + step + 1;
+  const std::size_t last = std::max(size, kSmallestBlock) - 1;
+  const auto log = static_cast<unsigned>(std::bit_width(last)) - 1;
+  const std::size_t doubling = std::size_t{log} + 1 - kSmallestLog;
+  return (doubling << kStepsLog) + (last >> (log - kStepsLog)) - ((2U << kStepsLog) - 1);
 }
 
 constexpr std::size_t block_bytes(std::size_t size_class) {
@@ -87,17 +92,59 @@ Idle* close_block(void* block, std::size_t) { return new (block) Idle{nullptr}; 
 
 // Blocks that one thread keeps. The counters are written by that thread only and read by `stats`.
 struct ThreadCache {
+  // Of a counter that no other thread writes: no locked instruction.
+  template <class T>
+  static T add(std::atomic<T>& counter, T value) {
+    const T sum = counter.load(std::memory_order_relaxed) + value;
+    counter.store(sum, std::memory_order_relaxed);
+    return sum;
+  }
+
   struct List {
     Idle* first = nullptr;
-    std::atomic<std::uint32_t> count{0};
-    std::uint32_t most = 0;
+    // How many more blocks it takes before it is full.
+    std::atomic<std::uint32_t> room{kThreadFirstBlocks};
+    std::atomic<std::uint32_t> most{kThreadFirstBlocks};
+    IdleWatch::Time exchanged_at{0};  // with the shared list
+
+    std::uint32_t count() const {
+      return most.load(std::memory_order_relaxed) - room.load(std::memory_order_relaxed);
+    }
+    std::uint32_t lot() const { return most.load(std::memory_order_relaxed) / 2; }
+    void add_blocks(std::uint32_t blocks) { add(room, 0U - blocks); }
+
+    // Blocks go from thread to thread all the time where the clock has not moved on since the last
+    // exchange: larger lots then, and so fewer locks.
+    void exchanged(std::size_t size_class, IdleWatch::Time now) {
+      if (now == exchanged_at) {
+        const std::uint32_t more =
+            std::min(most.load(std::memory_order_relaxed),
+                     kept_blocks(size_class) - most.load(std::memory_order_relaxed));
+        add(most, more);
+        add(room, more);
+      }
+      exchanged_at = now;
+    }
   };
   std::array<List, kThreadClasses> lists{};
-  std::atomic<std::uint64_t> reused{0};
-  std::uint32_t gives = 0;
+  std::atomic<std::uint64_t> gives{0};
 
-  ThreadCache() {
-    for (std::size_t i = 0; i < kThreadClasses; ++i) lists[i].most = kept_blocks(i);
+  // Null when it keeps none.
+  Idle* pop(std::size_t size_class) {
+    List& list = lists[size_class];
+    Idle* block = list.first;
+    if (!block) return nullptr;
+    list.first = block->next;
+    add(list.room, 1U);
+    return block;
+  }
+
+  // False when the list is full with it.
+  bool push(std::size_t size_class, Idle* block) {
+    List& list = lists[size_class];
+    block->next = list.first;
+    list.first = block;
+    return add(list.room, ~0U) != 0;
   }
 };
 
@@ -106,6 +153,13 @@ struct ThreadCache {
 SLUICE_THREAD_LOCAL ThreadCache* thread_cache = nullptr;
 SLUICE_THREAD_LOCAL bool thread_gone = false;
 #undef SLUICE_THREAD_LOCAL
+
+// The clock that ticks some hundred times a second and costs next to nothing to read.
+IdleWatch::Time coarse_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 // Never destroyed: blocks may come back while static objects go.
 class SharedPool {
@@ -121,8 +175,7 @@ class SharedPool {
     Idle* block = list.first;
     if (!block) return nullptr;
     list.first = block->next;
-    list.lowest = std::min(list.lowest, --list.count);
-    reused_.fetch_add(1, std::memory_order_relaxed);
+    list.watch.use(--list.count, coarse_now());
     return block;
   }
 
@@ -131,15 +184,17 @@ class SharedPool {
     List& list = lists_[size_class];
     const std::scoped_lock lock(list.mutex);
     std::uint32_t moved = 0;
-    for (; moved < kept.most / 2 && list.first; ++moved) {
+    for (; moved < kept.lot() && list.first; ++moved) {
       Idle* block = list.first;
       list.first = block->next;
       block->next = kept.first;
       kept.first = block;
     }
-    kept.count.store(kept.count.load(std::memory_order_relaxed) + moved, std::memory_order_relaxed);
+    const IdleWatch::Time now = coarse_now();
+    kept.add_blocks(moved);
+    if (moved > 0) kept.exchanged(size_class, now);
     list.count -= moved;
-    list.lowest = std::min(list.lowest, list.count);
+    list.watch.use(list.count, now);
   }
 
   void give(std::size_t size_class, Idle* first, Idle* last, std::size_t count) {
@@ -148,23 +203,29 @@ class SharedPool {
     last->next = list.first;
     list.first = first;
     list.count += count;
+    list.watch.use(list.count, coarse_now());
   }
 
-  // Gives back what stood idle for the whole of the last interval, of every size. Called now and
-  // then by whoever gives blocks; costs a look at the clock where it is not yet time.
+  void give_alone(std::size_t size_class, Idle* block) {
+    give(size_class, block, block, 1);
+    gives_.fetch_add(1, std::memory_order_relaxed);
+    sweep();
+  }
+
+  // Gives back what stood idle for a while, of every size. Called now and then by whoever gives
+  // blocks; costs a look at the clock where it is not yet time.
   void sweep() {
-    const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
+    const IdleWatch::Time now = coarse_now();
     std::int64_t due = sweep_due_.load(std::memory_order_relaxed);
-    if (now < due) return;
-    const std::int64_t next = now + SteadyTime::duration(kIdleLimit).count();
+    if (now.count() < due) return;
+    const std::int64_t next = (now + IdleWatch::kLimit).count();
     if (!sweep_due_.compare_exchange_strong(due, next, std::memory_order_relaxed)) return;
-    const bool is_first = due == 0;
     for (std::size_t i = 0; i < kClasses; ++i) {
+      List& list = lists_[i];
       std::size_t stale = 0;
       {
-        const std::scoped_lock lock(lists_[i].mutex);
-        stale = is_first ? 0 : lists_[i].lowest;
-        lists_[i].lowest = lists_[i].count - stale;
+        const std::scoped_lock lock(list.mutex);
+        stale = list.watch.take_stale(list.count, now);
       }
       if (stale > 0) release(i, stale);
     }
@@ -176,8 +237,8 @@ class SharedPool {
     Idle* last = first;
     for (std::uint32_t i = 1; i < blocks; ++i) last = last->next;
     kept.first = last->next;
-    kept.count.store(kept.count.load(std::memory_order_relaxed) - blocks,
-                     std::memory_order_relaxed);
+    kept.add_blocks(0U - blocks);
+    kept.exchanged(size_class, coarse_now());
     give(size_class, first, last, blocks);
   }
 
@@ -194,20 +255,27 @@ class SharedPool {
   }
 
   BlockPool::Stats stats() {
-    BlockPool::Stats stats{reused_.load(std::memory_order_relaxed),
-                           allocated_.load(std::memory_order_relaxed), 0};
+    std::size_t idle_blocks = 0;
+    std::size_t idle_bytes = 0;
+    const auto count = [&](std::size_t size_class, std::size_t blocks) {
+      idle_blocks += blocks;
+      idle_bytes += blocks * block_bytes(size_class);
+    };
     for (std::size_t i = 0; i < kClasses; ++i) {
       const std::scoped_lock lock(lists_[i].mutex);
-      stats.idle_bytes += lists_[i].count * block_bytes(i);
+      count(i, lists_[i].count);
     }
     const std::scoped_lock lock(caches_mutex_);
+    std::uint64_t gives = gives_.load(std::memory_order_relaxed);
     for (const ThreadCache* cache : caches_) {
-      stats.reused += cache->reused.load(std::memory_order_relaxed);
-      for (std::size_t i = 0; i < kThreadClasses; ++i) {
-        stats.idle_bytes += cache->lists[i].count.load(std::memory_order_relaxed) * block_bytes(i);
-      }
+      gives += cache->gives.load(std::memory_order_relaxed);
+      for (std::size_t i = 0; i < kThreadClasses; ++i) count(i, cache->lists[i].count());
     }
-    return stats;
+    // What came back and is neither here nor with the system has been handed out again. Others may
+    // be at work between the reads.
+    const std::uint64_t still = idle_blocks + released_.load(std::memory_order_relaxed);
+    return {gives > still ? gives - still : 0, allocated_.load(std::memory_order_relaxed),
+            idle_bytes};
   }
 
   void trim() {
@@ -225,24 +293,22 @@ class SharedPool {
     {
       const std::scoped_lock lock(caches_mutex_);
       std::erase(caches_, cache);
+      gives_.fetch_add(cache->gives.load(std::memory_order_relaxed), std::memory_order_relaxed);
     }
-    reused_.fetch_add(cache->reused.load(std::memory_order_relaxed), std::memory_order_relaxed);
     delete cache;
   }
 
  private:
-  using SteadyTime = std::chrono::steady_clock::time_point;
-
   struct alignas(64) List {
     std::mutex mutex;
     Idle* first = nullptr;
     std::size_t count = 0;
-    std::size_t lowest = 0;  // blocks that nobody needed since the last sweep
+    IdleWatch watch;
   };
 
   void flush(ThreadCache& cache) {
     for (std::size_t i = 0; i < kThreadClasses; ++i) {
-      const std::uint32_t count = cache.lists[i].count.load(std::memory_order_relaxed);
+      const std::uint32_t count = cache.lists[i].count();
       if (count > 0) spill(cache, i, count);
     }
   }
@@ -259,19 +325,20 @@ class SharedPool {
         block->next = released;
         released = block;
       }
-      list.lowest = std::min(list.lowest, list.count);
     }
     while (released) {
       Idle* block = released;
       released = block->next;
       ::operator delete (block, std::align_val_t{kAlignment});
+      released_.fetch_add(1, std::memory_order_relaxed);
     }
   }
 
   std::array<List, kClasses> lists_;
-  std::atomic<std::int64_t> sweep_due_{0};  // of the steady clock; 0: never looked
-  std::atomic<std::uint64_t> reused_{0};
+  std::atomic<std::int64_t> sweep_due_{0};  // of the coarse clock
+  std::atomic<std::uint64_t> gives_{0};  // blocks that came back, but for those of living threads
   std::atomic<std::uint64_t> allocated_{0};
+  std::atomic<std::uint64_t> released_{0};  // to the system
   std::mutex caches_mutex_;
   std::vector<ThreadCache*> caches_;
 };
@@ -296,61 +363,49 @@ ThreadCache* make_cache() {
   return thread_cache;
 }
 
-ThreadCache* cache_for(std::size_t size_class) {
-  if (size_class >= kThreadClasses) return nullptr;
-  return thread_cache ? thread_cache : make_cache();
+[[gnu::noinline]] Idle* take_slowly(std::size_t size_class) {
+  if (size_class > class_of(kLargestBlock)) return nullptr;
+  SharedPool& pool = SharedPool::instance();
+  ThreadCache* cache = nullptr;
+  if (size_class < kThreadClasses) cache = thread_cache ? thread_cache : make_cache();
+  Idle* block = nullptr;
+  if (cache) {
+    pool.refill(*cache, size_class);
+    block = cache->pop(size_class);
+  } else {
+    block = pool.take(size_class);
+  }
+  return block ? block : pool.allocate(size_class);
 }
 
-Idle* take_slowly(std::size_t size_class, ThreadCache* cache) {
-  SharedPool& pool = SharedPool::instance();
-  if (!cache) {
-    Idle* block = pool.take(size_class);
-    return block ? block : pool.allocate(size_class);
-  }
-  pool.refill(*cache, size_class);
-  ThreadCache::List& list = cache->lists[size_class];
-  Idle* block = list.first;
-  if (!block) return pool.allocate(size_class);
-  list.first = block->next;
-  list.count.store(list.count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-  cache->reused.store(cache->reused.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  return block;
+[[gnu::noinline]] void spill_half(ThreadCache& cache, std::size_t size_class) {
+  SharedPool::instance().spill(cache, size_class, cache.lists[size_class].lot());
 }
+[[gnu::noinline]] void give_slowly(std::size_t size_class, Idle* idle) {
+  ThreadCache* cache = size_class < kThreadClasses ? make_cache() : nullptr;
+  if (!cache) return SharedPool::instance().give_alone(size_class, idle);
+  ThreadCache::add(cache->gives, std::uint64_t{1});
+  if (!cache->push(size_class, idle)) spill_half(*cache, size_class);
+}
+[[gnu::noinline]] void sweep() { SharedPool::instance().sweep(); }
 
 }  // namespace
 
 void* BlockPool::take(std::size_t size_bytes) {
-  if (size_bytes > kLargestBlock) return nullptr;
   const std::size_t size_class = class_of(size_bytes);
-  ThreadCache* cache = cache_for(size_class);
-  if (!cache || !cache->lists[size_class].first) {
-    Idle* block = take_slowly(size_class, cache);
-    return block ? open_block(block, size_bytes) : nullptr;
-  }
-  ThreadCache::List& list = cache->lists[size_class];
-  Idle* block = list.first;
-  list.first = block->next;
-  list.count.store(list.count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-  cache->reused.store(cache->reused.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  return open_block(block, size_bytes);
+  ThreadCache* cache = thread_cache;
+  Idle* block = cache && size_class < kThreadClasses ? cache->pop(size_class) : nullptr;
+  if (!block) block = take_slowly(size_class);
+  return block ? open_block(block, size_bytes) : nullptr;
 }
 
 void BlockPool::give(void* block, std::size_t size_bytes) {
   const std::size_t size_class = class_of(size_bytes);
   Idle* idle = close_block(block, block_bytes(size_class));
-  ThreadCache* cache = cache_for(size_class);
-  if (!cache) {
-    SharedPool::instance().give(size_class, idle, idle, 1);
-    SharedPool::instance().sweep();
-    return;
-  }
-  if (++cache->gives % kGivesPerLook == 0) SharedPool::instance().sweep();
-  ThreadCache::List& list = cache->lists[size_class];
-  idle->next = list.first;
-  list.first = idle;
-  const std::uint32_t count = list.count.load(std::memory_order_relaxed) + 1;
-  list.count.store(count, std::memory_order_relaxed);
-  if (count > list.most) SharedPool::instance().spill(*cache, size_class, list.most / 2);
+  ThreadCache* cache = thread_cache;
+  if (!cache || size_class >= kThreadClasses) return give_slowly(size_class, idle);
+  if (!cache->push(size_class, idle)) spill_half(*cache, size_class);
+  if (ThreadCache::add(cache->gives, std::uint64_t{1}) % kGivesPerLook == 0) sweep();
 }
 
 BlockPool::Stats BlockPool::stats() { return SharedPool::instance().stats(); }

@@ -6,6 +6,23 @@
 #include <string>
 
 namespace sluice {
+namespace {
+
+// Apart, so that the way of every other buffer is short.
+[[gnu::noinline, gnu::cold]] Status over_budget(std::size_t size_bytes,
+                                                const MemoryBudget& budget) {
+  return {Code::kResourceExhausted, "memory.limit",
+          std::to_string(size_bytes) + " bytes wanted, " +
+              std::to_string(budget.limit_bytes() - budget.used_bytes()) + " of " +
+              std::to_string(budget.limit_bytes()) + " left"};
+}
+
+[[gnu::noinline, gnu::cold]] Status no_memory(std::size_t size_bytes) {
+  return {Code::kResourceExhausted, "memory.exhausted",
+          "the machine has no " + std::to_string(size_bytes) + " bytes left"};
+}
+
+}  // namespace
 
 bool MemoryBudget::try_charge(std::size_t bytes) {
   std::size_t used = used_.load(std::memory_order_relaxed);
@@ -24,19 +41,13 @@ void MemoryBudget::release(std::size_t bytes) { used_.fetch_sub(bytes, std::memo
 
 Result<Buffer> Buffer::allocate(std::size_t size_bytes,
                                 const std::shared_ptr<MemoryBudget>& budget) {
-  if (budget && !budget->try_charge(size_bytes)) {
-    return Status(Code::kResourceExhausted, "memory.limit",
-                  std::to_string(size_bytes) + " bytes wanted, " +
-                      std::to_string(budget->limit_bytes() - budget->used_bytes()) + " of " +
-                      std::to_string(budget->limit_bytes()) + " left");
-  }
+  if (budget && !budget->try_charge(size_bytes)) return over_budget(size_bytes, *budget);
 
   void* block =
       size_bytes > SIZE_MAX - sizeof(Rep) ? nullptr : BlockPool::take(sizeof(Rep) + size_bytes);
   if (!block) {
     if (budget) budget->release(size_bytes);
-    return Status(Code::kResourceExhausted, "memory.exhausted",
-                  "the machine has no " + std::to_string(size_bytes) + " bytes left");
+    return no_memory(size_bytes);
   }
   Rep* rep = new (block) Rep;
   rep->data = static_cast<std::byte*>(block) + sizeof(Rep);
