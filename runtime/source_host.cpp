@@ -113,6 +113,7 @@ Host::Step SourceHost::make_burst() {
 
 // Up to `most`; gives how many, and in `next` what the step is to say.
 std::int64_t SourceHost::make_items(std::int64_t most, Step& next) {
+  const bool notifies_each = cost_ns_.load(std::memory_order_relaxed) >= kNotifyEachNs;
   std::int64_t let_in = 0;
   std::int64_t made = 0;
   while (made < most && outbox_.has_room() && !comes_to_its_end()) {
@@ -124,6 +125,10 @@ std::int64_t SourceHost::make_items(std::int64_t most, Step& next) {
     if (item != Next::kItem) break;
     --let_in;
     ++made;
+    if (notifies_each) {
+      wake_readers();
+      engine_.scheduler().share_grown();
+    }
   }
   if (let_in > 0) engine_.give_back(index_, let_in);
   return made;
