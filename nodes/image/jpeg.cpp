@@ -1,78 +1,15 @@
 #include "sluice/nodes/image/codec.h"
 #include "sluice/nodes/image/exif.h"
-#include "sluice/nodes/image/jpeg_arena.h"
-
-#include <jpeglib.h>
+#include "sluice/nodes/image/jpeg_decompressor.h"
 
 #include <algorithm>
-#include <csetjmp>
-#include <cstdio>
 #include <cstring>
-#include <iterator>
 #include <vector>
 // After jpeglib.h, which it needs.
 #include <jerror.h>
 
 namespace sluice {
 namespace {
-
-// A file of a few kilobytes can name tens of thousands of progressive scans over a huge picture.
-constexpr int kMaxScans = 500;
-
-// libjpeg reports errors by a callback that must not return. It is left by longjmp, so every
-// function below that calls setjmp holds no object with a destructor: what needs one is a member.
-struct ErrorState {
-  jpeg_error_mgr base;  // first, so that libjpeg's pointer to it is one to this
-  std::jmp_buf jump;
-  char message[JMSG_LENGTH_MAX];
-  int code;
-  bool truncated;
-  bool damaged;
-};
-
-ErrorState& error_state(j_common_ptr info) { return *reinterpret_cast<ErrorState*>(info->err); }
-
-[[noreturn]] void on_error(j_common_ptr info) {
-  ErrorState& state = error_state(info);
-  state.code = state.base.msg_code;
-  state.base.format_message(info, state.message);
-  std::longjmp(state.jump, 1);
-}
-
-void on_message(j_common_ptr info, int level) {
-  if (level >= 0) return;  // traces
-  ErrorState& state = error_state(info);
-  ++state.base.num_warnings;
-  switch (state.base.msg_code) {
-    case JWRN_JPEG_EOF:
-      state.truncated = true;
-      break;
-    case JWRN_HIT_MARKER:
-    case JWRN_HUFF_BAD_CODE:
-    case JWRN_MUST_RESYNC:
-    case JWRN_ARITH_BAD_CODE:
-      if (!state.damaged && !state.truncated) state.base.format_message(info, state.message);
-      state.damaged = true;
-      break;
-    default:  // bytes between markers and the like, which harm no pixel
-      break;
-  }
-}
-
-void on_progress(j_common_ptr info) {
-  auto* decompress = reinterpret_cast<j_decompress_ptr>(info);
-  if (decompress->input_scan_number > kMaxScans) {
-    decompress->err->msg_code = JERR_BAD_PROGRESSION;
-    on_error(info);
-  }
-}
-
-void install(ErrorState& state) {
-  state = {};
-  jpeg_std_error(&state.base);
-  state.base.error_exit = on_error;
-  state.base.emit_message = on_message;
-}
 
 // Inverted is how Adobe's programs store the four inks.
 void cmyk_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb, int width, bool inverted) {
@@ -113,47 +50,6 @@ class Charge {
   std::size_t bytes_ = 0;
 };
 
-// What libjpeg keeps between pictures: each thread has one decompressor, so that a picture asks the
-// system for nothing.
-struct Decompressor {
-  Decompressor() = default;
-  Decompressor(const Decompressor&) = delete;
-  Decompressor& operator=(const Decompressor&) = delete;
-  ~Decompressor() {
-    if (created) jpeg_destroy_decompress(&info);
-  }
-  static Decompressor& of_this_thread() {
-    thread_local Decompressor decompressor;
-    return decompressor;
-  }
-
-  // Forgets the last picture, however it ended. May jump to `errors.jump`.
-  void begin() {
-    info.err = &errors.base;
-    if (created) {
-      jpeg_abort_decompress(&info);
-    } else {
-      jpeg_create_decompress(&info);
-      arena.serve(reinterpret_cast<jpeg_common_struct&>(info));
-      created = true;
-    }
-    // All this lay in the arena. A file that leaves its tables out must not get another's.
-    info.src = nullptr;
-    std::fill(std::begin(info.quant_tbl_ptrs), std::end(info.quant_tbl_ptrs), nullptr);
-    std::fill(std::begin(info.dc_huff_tbl_ptrs), std::end(info.dc_huff_tbl_ptrs), nullptr);
-    std::fill(std::begin(info.ac_huff_tbl_ptrs), std::end(info.ac_huff_tbl_ptrs), nullptr);
-    arena.reset();
-    progress.progress_monitor = on_progress;
-    info.progress = &progress;
-  }
-
-  ErrorState errors{};
-  JpegArena arena;
-  jpeg_decompress_struct info{};
-  jpeg_progress_mgr progress{};
-  bool created = false;
-};
-
 class JpegDecoder {
  public:
   explicit JpegDecoder(const DecodeOptions& options) : options_(options) {}
@@ -161,7 +57,8 @@ class JpegDecoder {
   JpegDecoder& operator=(const JpegDecoder&) = delete;
 
   Result<Image> decode(std::span<const std::byte> data) {
-    if (!read_header(data)) return failure();
+    header_read_ = decompressor_.read_header(data, {.keep_exif = options_.apply_rotation});
+    if (!header_read_) return failure();
     if (Status status = prepare(); !status) return status;
     if (!read_pixels() && !(options_.keep_damaged && rows_read_ > 0)) return failure();
     if (!options_.keep_damaged && (errors_.truncated || errors_.damaged)) return failure();
@@ -172,18 +69,6 @@ class JpegDecoder {
   int orientation() const { return orientation_; }
 
  private:
-  // False after an error.
-  bool read_header(std::span<const std::byte> data) {
-    install(errors_);
-    if (setjmp(errors_.jump) != 0) return false;
-    decompressor_.begin();
-    jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(data.data()), data.size());
-    jpeg_save_markers(&info_, JPEG_APP0 + 1, options_.apply_rotation ? 0xFFFF : 0);
-    jpeg_read_header(&info_, TRUE);
-    header_read_ = true;
-    return true;
-  }
-
   Status prepare() {
     const auto pixels = static_cast<std::int64_t>(info_.image_width) * info_.image_height;
     if (pixels > options_.max_pixels) {
@@ -192,9 +77,7 @@ class JpegDecoder {
                          std::to_string(info_.image_height) +
                          " pixels, more than max_pixels = " + std::to_string(options_.max_pixels));
     }
-    for (jpeg_saved_marker_ptr marker = info_.marker_list; marker; marker = marker->next) {
-      if (orientation_ == 1) orientation_ = exif_orientation({marker->data, marker->data_length});
-    }
+    if (options_.apply_rotation) orientation_ = orientation_of(info_);
     is_cmyk_ = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
     if (is_cmyk_) {
       info_.out_color_space = JCS_CMYK;
@@ -294,8 +177,8 @@ class JpegDecoder {
   }
 
   const DecodeOptions& options_;
-  Decompressor& decompressor_ = Decompressor::of_this_thread();
-  ErrorState& errors_ = decompressor_.errors;
+  JpegDecompressor& decompressor_ = JpegDecompressor::of_this_thread();
+  JpegErrors& errors_ = decompressor_.errors;
   jpeg_decompress_struct& info_ = decompressor_.info;
   Charge coefficients_;
   Image image_;
@@ -335,7 +218,7 @@ struct Destination {
     Destination& self = of(info);
     if ((*self.sink)({self.block, size})) return;
     info->err->msg_code = JERR_FILE_WRITE;
-    on_error(reinterpret_cast<j_common_ptr>(info));
+    JpegErrors::give_up(reinterpret_cast<j_common_ptr>(info));
   }
 };
 
@@ -352,7 +235,7 @@ class JpegEncoder {
   ~JpegEncoder() { jpeg_destroy_compress(&info_); }
 
   bool encode(const Image& image, int quality) {
-    install(errors_);
+    errors_.install();
     info_.err = &errors_.base;
     if (setjmp(errors_.jump) != 0) return false;
     jpeg_create_compress(&info_);
@@ -377,7 +260,7 @@ class JpegEncoder {
   const char* message() const { return errors_.message; }
 
  private:
-  ErrorState errors_{};
+  JpegErrors errors_{};
   jpeg_compress_struct info_{};
   Destination destination_{};
 };

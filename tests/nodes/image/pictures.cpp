@@ -189,10 +189,9 @@ FileBytes jpeg_file(const Image& image, const JpegOptions& options) {
   jpeg.info.in_color_space = image.channels() == 1 ? JCS_GRAYSCALE : JCS_RGB;
   jpeg_set_defaults(&jpeg.info);
   jpeg_set_quality(&jpeg.info, options.quality, TRUE);
-  if (!options.subsampled) {
-    jpeg.info.comp_info[0].h_samp_factor = 1;
-    jpeg.info.comp_info[0].v_samp_factor = 1;
-  }
+  jpeg.info.comp_info[0].h_samp_factor = options.subsampled || options.half_width ? 2 : 1;
+  jpeg.info.comp_info[0].v_samp_factor = options.subsampled || options.half_height ? 2 : 1;
+  jpeg.info.restart_in_rows = options.restart_rows;
   if (options.progressive) jpeg_simple_progression(&jpeg.info);
   jpeg_start_compress(&jpeg.info, TRUE);
   if (options.orientation != 0) {

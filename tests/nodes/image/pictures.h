@@ -47,6 +47,9 @@ struct JpegOptions {
   bool progressive = false;
   bool subsampled = false;  // colours at half the size, as cameras store them
   int orientation = 0;      // of the Exif block; 0: no such block
+  bool half_width = false;  // colours at half the width, or at half the height
+  bool half_height = false;
+  int restart_rows = 0;  // rows of blocks from one restart marker to the next; 0: none
 };
 FileBytes jpeg_file(const Image& image, const JpegOptions& options = {});
 // Four inks a pixel, 255 is full ink; stored upside down with Adobe's marker, or as they are.
