@@ -4,6 +4,7 @@
 #   bash cmake/install_packages.sh            what the program and examples/quickstart.sh need
 #   bash cmake/install_packages.sh --tests    also what only the tests need
 #   bash cmake/install_packages.sh --peers    also what the engine's benchmark compares with
+#   bash cmake/install_packages.sh --pictures also what the benchmark of preprocessing compares with
 #   bash cmake/install_packages.sh --list     print the names and stop
 #
 # With everything in place it asks only dpkg: fast, without root and without a network.
@@ -19,6 +20,7 @@ example=(python3 python3-pil python3-numpy python3-venv python3-pip ca-certifica
   fonts-dejavu-core fonts-dejavu-extra fonts-liberation fonts-freefont-ttf)
 tests=(libgtest-dev libgmock-dev libonnx-testdata)
 peers=(golang-go libjemalloc2 libmimalloc2.0)
+pictures=(libopencv-imgcodecs-dev libopencv-dnn-dev)
 
 wanted=("${build[@]}" "${libraries[@]}" "${example[@]}")
 list_only=no
@@ -26,8 +28,9 @@ for argument in "$@"; do
   case "$argument" in
     --tests) wanted+=("${tests[@]}") ;;
     --peers) wanted+=("${peers[@]}") ;;
+    --pictures) wanted+=("${pictures[@]}") ;;
     --list) list_only=yes ;;
-    *) echo "install_packages.sh: unknown option $argument (known: --tests, --peers, --list)" >&2; exit 2 ;;
+    *) echo "install_packages.sh: unknown option $argument (known: --tests, --peers, --pictures, --list)" >&2; exit 2 ;;
   esac
 done
 if [[ $list_only == yes ]]; then
