@@ -274,7 +274,7 @@ TEST(ImageToTensor, CropsAndPadsAsPlainLoopsDo) {
   expect_tensor(picture, testing::slow_antialias(picture, 25, 20), pad, recipe);
 }
 
-// Pillow up to 12 goes across first whatever the sizes are, as torchvision does; Pillow 13 goes
+// Pillow up to 12 goes across first whatever the sizes are; Pillow 13 goes
 // down first where the height shrinks by far more, and rounds some bytes the other way there.
 TEST(ImageToTensor, AntialiasesLikePillow) {
   const struct {
