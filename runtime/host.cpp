@@ -63,11 +63,13 @@ void Host::run() {
 }
 
 std::uint64_t Host::expected_ns() const {
+  if (inputs_.empty()) return 0;  // there is no telling how much a source has
   std::uint64_t waiting = 0;
   for (const auto& edges : inputs_) {
     for (const Channel* channel : edges) waiting += channel->items();
   }
-  return cost_ns_.load(std::memory_order_relaxed) * waiting;
+  // Markers are work, too, though they are no items.
+  return cost_ns_.load(std::memory_order_relaxed) * std::max<std::uint64_t>(waiting, 1);
 }
 
 void Host::learn_cost(std::uint64_t ns, std::uint64_t items) {

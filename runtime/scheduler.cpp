@@ -71,6 +71,15 @@ struct Scheduler::Kept {
   Scheduler* owner = nullptr;  // set while the thread runs work of that scheduler
   std::size_t count = 0;
   std::array<Entry, 8> entries;
+
+  // REQUIRES: there is one.
+  Entry take_first() {
+    const Entry first = entries[0];
+    std::copy(entries.begin() + 1, entries.begin() + static_cast<std::ptrdiff_t>(count),
+              entries.begin());
+    --count;
+    return first;
+  }
 };
 
 Scheduler::Kept& Scheduler::kept() {
@@ -131,6 +140,21 @@ void Scheduler::share(std::size_t node, Runnable& work) {
 void Scheduler::before_heavy() {
   Kept& kept = Scheduler::kept();
   if (kept.owner != this) return;
+  std::uint64_t left_ns = kShortNs;
+  while (kept.count > 0) {
+    const Kept::Entry entry = kept.take_first();
+    const std::uint64_t expected_ns = entry.work->expected_ns();
+    if (expected_ns == 0 || expected_ns > left_ns) {
+      share(entry.node, *entry.work);
+    } else {
+      left_ns -= expected_ns;
+      entry.work->run();
+      finish_one();
+    }
+  }
+}
+
+void Scheduler::share_kept(Kept& kept) {
   while (kept.count > 0) {
     const Kept::Entry entry = kept.entries[--kept.count];
     share(entry.node, *entry.work);
@@ -161,15 +185,12 @@ void Scheduler::execute(Runnable& work) {
   // tasks have their turn.
   constexpr int kTurn = 256;
   for (int i = 0; i < kTurn && kept.count > 0; ++i) {
-    const Kept::Entry entry = kept.entries[0];
-    std::copy(kept.entries.begin() + 1,
-              kept.entries.begin() + static_cast<std::ptrdiff_t>(kept.count), kept.entries.begin());
-    --kept.count;
-    if (entry.work->expected_ns() >= kHeavyNs && kept.count > 0) before_heavy();
+    const Kept::Entry entry = kept.take_first();
+    if (entry.work->expected_ns() >= kHeavyNs) share_kept(kept);
     entry.work->run();
     finish_one();
   }
-  before_heavy();
+  share_kept(kept);
   kept.owner = outer;
 }
 
