@@ -48,7 +48,7 @@ struct Pooled {
 // Allocates from the pool: what a call needs for itself alone costs the system nothing either.
 template <typename T>
 struct PoolAllocator {
-  using value_type = T;
+  using value_type = T;  // NOLINT(readability-identifier-naming): the standard's name
   PoolAllocator() = default;
   template <typename Other>
   PoolAllocator(const PoolAllocator<Other>&) {}

@@ -90,8 +90,8 @@ class PngDecoder {
       png_set_add_alpha(png_, 0xFF, PNG_FILLER_AFTER);
     } else if (has_alpha) {
       // Of 8 bits for every file: libpng scales 16 bits down before it lays colours on each other.
-      constexpr png_color_16 white{0, 255, 255, 255, 255};
-      png_set_background_fixed(png_, &white, PNG_BACKGROUND_GAMMA_SCREEN, 0, PNG_FP_1);
+      constexpr png_color_16 kWhite{0, 255, 255, 255, 255};
+      png_set_background_fixed(png_, &kWhite, PNG_BACKGROUND_GAMMA_SCREEN, 0, PNG_FP_1);
     }
     png_set_interlace_handling(png_);
   }

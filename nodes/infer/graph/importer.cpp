@@ -17,14 +17,14 @@ namespace {
 using ImportTable = std::unordered_map<std::string_view, void (*)(NodeImport&)>;
 
 const ImportTable& import_table() {
-  static const ImportTable table = [] {
+  static const ImportTable kTable = [] {
     ImportTable made;
     for (const auto imports : {elementwise_imports(), layer_imports(), tensor_imports()}) {
       for (const OperatorImport& import : imports) made.emplace(import.op_type, import.import);
     }
     return made;
   }();
-  return table;
+  return kTable;
 }
 
 bool is_onnx_domain(std::string_view domain) { return domain.empty() || domain == "ai.onnx"; }

@@ -141,10 +141,10 @@ std::string OnnxWriter::save(const std::string& name) const { return save_bytes(
 
 std::string save_bytes(const std::string& name, const std::string& bytes) {
   // One a process: tests run side by side, and shortening a file faults whoever has it mapped.
-  static const TempFolder folder;
+  static const TempFolder kFolder;
   // A new file, for the same reason: a model of this process may still live in the old one.
-  std::filesystem::remove(folder.path(name));
-  return folder.write(name, bytes);
+  std::filesystem::remove(kFolder.path(name));
+  return kFolder.write(name, bytes);
 }
 
 }  // namespace sluice::testing
