@@ -2,50 +2,60 @@
 
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace sluice {
 namespace {
 
-class DoneEvent final : public Event {
+class HostEvent final : public Event {
  public:
-  bool is_done() const override { return true; }
+  Result<bool> is_done() override {
+    if (!failure_.is_ok()) return failure_;
+    return true;
+  }
+  void record(Status failure) { failure_ = std::move(failure); }
+
+ private:
+  Status failure_;
 };
 
-// Work is done before the call that queues it returns; a failure sticks, so that `notify` reports
-// it.
+// Work is done before the call that queues it returns; a failure is kept for the next event.
 class HostStream final : public Stream {
  public:
-  Result<std::shared_ptr<Event>> record() override {
-    static const auto done = std::make_shared<DoneEvent>();
-    return std::shared_ptr<Event>(done);
-  }
-
-  Status wait(const Event& event) override {
-    if (event.is_done()) return Status::ok();
-    return unsupported("device.event", "the host's streams cannot wait for another device's event");
-  }
-
-  Status copy(const Buffer& from, std::size_t from_offset, Buffer& to, std::size_t to_offset,
-              std::size_t size_bytes) override {
-    if (from.kind() == MemoryKind::kCuda || to.kind() == MemoryKind::kCuda) {
-      return unsupported("device.memory",
-                         "the host cannot copy a GPU's memory; use that device's stream");
-    }
-    assert(from_offset + size_bytes <= from.size_bytes() &&
-           to_offset + size_bytes <= to.size_bytes());
-    if (size_bytes > 0) std::memmove(to.data() + to_offset, from.data() + from_offset, size_bytes);
+  Status record(Event& event) override {
+    auto* const recorded = dynamic_cast<HostEvent*>(&event);
+    if (recorded == nullptr) return foreign_event();
+    recorded->record(std::exchange(failure_, Status::ok()));
     return Status::ok();
   }
 
-  Status launch(std::function<Status()> work) override {
-    Status status = work();
+  Status wait(const Event& event) override {
+    return dynamic_cast<const HostEvent*>(&event) ? Status::ok() : foreign_event();
+  }
+
+  Status copy(const BufferRange& from, const BufferRange& to) override {
+    if (from.buffer.kind() == MemoryKind::kCuda || to.buffer.kind() == MemoryKind::kCuda) {
+      return unsupported("device.memory",
+                         "the host cannot copy a GPU's memory; use that device's stream");
+    }
+    assert(from.size_bytes == to.size_bytes);
+    assert(from.offset_bytes + from.size_bytes <= from.buffer.size_bytes());
+    assert(to.offset_bytes + to.size_bytes <= to.buffer.size_bytes());
+    if (from.size_bytes > 0) std::memmove(to.data(), from.data(), from.size_bytes);
+    return Status::ok();
+  }
+
+  Status launch(const Kernel& kernel) override {
+    Status status = kernel.run(nullptr);
     if (failure_.is_ok()) failure_ = status;
     return status;
   }
 
-  void notify(std::function<void(Status)> done) override { done(failure_); }
-
  private:
+  static Status foreign_event() {
+    return unsupported("device.event", "the host's streams know no other device's events");
+  }
+
   Status failure_;
 };
 
@@ -53,13 +63,20 @@ class HostDevice final : public Device {
  public:
   std::string name() const override { return "cpu"; }
   MemoryKind memory() const override { return MemoryKind::kHost; }
-  Result<Buffer> allocate(std::size_t size_bytes,
+  Result<Buffer> allocate(MemoryKind kind, std::size_t size_bytes,
                           const std::shared_ptr<MemoryBudget>& budget) override {
+    if (kind == MemoryKind::kCuda) {
+      return unsupported("device.memory", "the host has no memory of a GPU's");
+    }
     return Buffer::allocate(size_bytes, budget);
   }
   Result<std::unique_ptr<Stream>> new_stream() override {
     return std::unique_ptr<Stream>(std::make_unique<HostStream>());
   }
+  Result<std::unique_ptr<Event>> new_event() override {
+    return std::unique_ptr<Event>(std::make_unique<HostEvent>());
+  }
+  Status failure() const override { return Status::ok(); }
 };
 
 }  // namespace
