@@ -132,13 +132,18 @@ bool CompletionPoller::is_idle() const {
 }
 
 PollingThread::PollingThread(std::shared_ptr<CompletionPoller> poller)
-    : thread_([poller = std::move(poller)](const std::stop_token& stop) {
+    : poller_(poller), thread_([poller = std::move(poller)](const std::stop_token& stop) {
         name_this_thread("lanes");
         prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
         const std::stop_callback wake(stop, [&] { poller->wake(); });
-        while (!stop.stop_requested()) {
+        while (!stop.stop_requested() || !poller->is_idle()) {
           if (poller->step() == CompletionPoller::Turn::kAsked) std::this_thread::yield();
         }
       }) {}
+
+PollingThread::~PollingThread() {
+  thread_.request_stop();
+  if (!poller_->is_idle()) thread_.detach();
+}
 
 }  // namespace sluice

@@ -97,12 +97,16 @@ class CompletionPoller {
   std::vector<Told> told_;  // of this step; the stepping thread's
 };
 
-// The thread of a poller. Lifetime: the poller may be used by others after the thread has gone.
+// The thread of a poller. Lifetime: what is pending when it is destroyed is still told, by the
+// thread which goes on for itself until then: so is the memory of work that was cancelled given
+// back once the device is done with it, and nobody waits for a kernel that hangs.
 class PollingThread {
  public:
   explicit PollingThread(std::shared_ptr<CompletionPoller> poller);
+  ~PollingThread();
 
  private:
+  const std::shared_ptr<CompletionPoller> poller_;
   std::jthread thread_;
 };
 

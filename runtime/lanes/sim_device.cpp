@@ -1,10 +1,12 @@
 #include "sluice/runtime/lanes/sim_device.h"
 
 #include "sluice/runtime/lanes/race_checker.h"
+#include "sluice/runtime/worker_threads.h"
 
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -103,6 +105,9 @@ class SimDevice::Core : public std::enable_shared_from_this<Core> {
   }
   std::vector<std::string> stuck() const;
   void end_hung();
+  bool has_thread() const { return options_.thread == SimThread::kOwn; }
+  // Does what is due, whenever the clock says that something is, until `stop`.
+  void serve(std::stop_token stop);
 
  private:
   Queue& queue(std::size_t stream) { return queues_[stream - 1]; }  // 0 is the host
@@ -114,8 +119,10 @@ class SimDevice::Core : public std::enable_shared_from_this<Core> {
   bool pass_points(Queue& queue);
   bool start_ready();
   void arm();
-  // Ends what is due; called by the timer that was set for `armed_for`.
-  void step(TimePoint armed_for);
+  // The timer that was set for `armed_for` rings.
+  void ring(TimePoint armed_for);
+  // Ends what is due.
+  void step();
   std::optional<std::pair<std::size_t, Operation>> take_due(TimePoint now);
   void end(Queue& queue, const Operation& operation, Status status);
   void lose(std::unique_lock<std::mutex>& lock);
@@ -134,6 +141,8 @@ class SimDevice::Core : public std::enable_shared_from_this<Core> {
   std::uint64_t launches_ = 0, copies_ = 0, blocks_made_ = 0;
   std::size_t open_launches_ = 0;
   TimePoint armed_for_ = TimePoint::max();
+  bool has_rung_ = false;
+  std::condition_variable_any rang_;
   Status failure_;
   SimStats stats_;
 };
@@ -399,13 +408,36 @@ void SimDevice::Core::arm() {
   if (next >= armed_for_) return;  // a timer comes before it, or there is nothing to come for
   armed_for_ = next;
   clock_->call_at(next, [weak = weak_from_this(), next] {
-    if (const auto core = weak.lock()) core->step(next);
+    if (const auto core = weak.lock()) core->ring(next);
   });
 }
 
-void SimDevice::Core::step(TimePoint armed_for) {
+void SimDevice::Core::ring(TimePoint armed_for) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (armed_for == armed_for_) armed_for_ = TimePoint::max();
+    has_rung_ = true;
+  }
+  if (options_.thread == SimThread::kClocks) {
+    step();
+  } else {
+    rang_.notify_one();
+  }
+}
+
+void SimDevice::Core::serve(std::stop_token stop) {
+  name_this_thread("sim");
+  while (!stop.stop_requested()) {
+    {
+      std::unique_lock lock(mutex_);
+      if (!rang_.wait(lock, stop, [this] { return std::exchange(has_rung_, false); })) return;
+    }
+    step();
+  }
+}
+
+void SimDevice::Core::step() {
   std::unique_lock lock(mutex_);
-  if (armed_for == armed_for_) armed_for_ = TimePoint::max();
   while (auto due = take_due(clock_->now())) {
     Operation& operation = due->second;
     if (operation.loses_device) {
@@ -530,7 +562,11 @@ struct SimDevice::Owner {
 };
 
 SimDevice::SimDevice(std::shared_ptr<Clock> clock, SimOptions options)
-    : core_(std::make_shared<Core>(std::move(clock), std::move(options))) {}
+    : core_(std::make_shared<Core>(std::move(clock), std::move(options))) {
+  if (core_->has_thread()) {
+    thread_ = std::jthread([core = core_](std::stop_token stop) { core->serve(std::move(stop)); });
+  }
+}
 SimDevice::~SimDevice() = default;
 
 Result<Buffer> SimDevice::allocate(MemoryKind kind, std::size_t size_bytes,

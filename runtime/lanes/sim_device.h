@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace sluice {
@@ -34,7 +35,14 @@ struct SimErrors {
   std::size_t memory_bytes = SIZE_MAX;
 };
 
+// Whose thread the simulated device does its work on.
+enum class SimThread : std::uint8_t {
+  kClocks,  // that of the clock's timers, which are to be short: for virtual time
+  kOwn,     // one of the device's: kernels may compute for as long as they like
+};
+
 struct SimOptions {
+  SimThread thread = SimThread::kClocks;
   Duration issue_latency = std::chrono::microseconds(2);  // between a call and its work's start
   Duration copy_latency = std::chrono::microseconds(8);   // of each copy, beside its bytes
   double bytes_per_ns = 55;                               // of a copy, in each direction
@@ -59,8 +67,9 @@ struct SimStats {
 // all accesses to its memory (race_checker.h), and it can fail in the ways of a card.
 //
 // Its memory is the host's, but only its streams may use what is of kind kCuda; copies take pinned
-// memory on the host's side. Work ends on the clock's thread; kernels run there.
-// Lifetime: streams, events and buffers may outlive it. Threads: thread-safe.
+// memory on the host's side. Kernels run one after the other, when their time is over.
+// Lifetime: streams, events and buffers may outlive it; with its thread goes what is not done yet.
+// Threads: thread-safe. Blocks: the destructor, for the kernel that its own thread is in.
 class SimDevice final : public Device {
  public:
   SimDevice(std::shared_ptr<Clock> clock, SimOptions options);
@@ -89,7 +98,8 @@ class SimDevice final : public Device {
   class SimStream;
   class SimEvent;
   struct Owner;
-  std::shared_ptr<Core> core_;
+  const std::shared_ptr<Core> core_;
+  std::jthread thread_;
 };
 
 }  // namespace sluice
