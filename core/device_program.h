@@ -3,6 +3,7 @@
 #include "sluice/core/device.h"
 #include "sluice/core/tensor.h"
 
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,14 @@ class DeviceProgram {
   };
   // Kernel::run says when it is called. What the spans name lives until the work is done.
   virtual Status run(const Run& run) = 0;
+};
+
+// One run of a node's program for some of its items.
+struct DeviceRun {
+  std::vector<Tensor> inputs;  // in the host's memory, contiguous
+  // What came of it.
+  Status status;
+  std::vector<Tensor> outputs;  // in the host's memory; when it went well
 };
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sluice/core/clock.h"
+#include "sluice/core/device_program.h"
 #include "sluice/core/image.h"
 #include "sluice/core/log.h"
 #include "sluice/core/packet.h"
@@ -264,6 +265,21 @@ class Node {
   // process for each. When it throws, it is called again for each item alone, so that only the bad
   // one is rejected.
   virtual Status process_batch(Context& ctx, std::span<Item> items);
+  // Of a node whose `resolve` said kLanes, in place of the calls above.
+  // A program for each lane; asked for once, after `open`.
+  virtual Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context&,
+                                                                       std::size_t /*lanes*/) {
+    return internal("node.programs", "this node runs on no device");
+  }
+  // What to run for these items. An item may be rejected here as in process_batch.
+  virtual Result<std::vector<DeviceRun>> begin_batch(Context&, std::span<Item> /*items*/) {
+    return internal("node.begin_batch", "this node runs on no device");
+  }
+  // What the runs have come to, once all of them are back: `items` and ctx.worker() are those of
+  // begin_batch, and were nobody else's in between.
+  virtual Status end_batch(Context&, std::span<Item> /*items*/, std::span<DeviceRun> /*runs*/) {
+    return internal("node.end_batch", "this node runs on no device");
+  }
   // An error with a key set rejects that item and the source goes on; without a key it ends the
   // run.
   virtual Result<Next> next(SourceContext&) {

@@ -162,8 +162,12 @@ struct CommonOptions {
   Duration batch_wait = std::chrono::milliseconds(5);
   bool batch_given = false;
   std::vector<PadRule> pad;
-  std::string device = "auto";
+  std::string device = "auto";  // auto and cpu: none with lanes
+  int streams = 0;              // 0: as `lanes` says
   OnError on_error = OnError::kReject;
+
+  // Lanes on a device that has them. Small batches leave room on it for more of them.
+  int lanes() const { return streams > 0 ? streams : batch_max <= 8 ? 4 : 2; }
 };
 
 }  // namespace sluice

@@ -47,6 +47,10 @@ Spec Spec::batches() const {
   return changed(*this, [](Spec& spec) { spec.batches_ = true; });
 }
 
+Spec Spec::runs_on_devices() const {
+  return changed(*this, [](Spec& spec) { spec.devices_ = true; });
+}
+
 Spec Spec::rejects(std::string reason, std::string doc) const {
   return changed(*this, [&](Spec& spec) {
     spec.rejects_.push_back({std::move(reason), std::move(doc)});

@@ -15,6 +15,7 @@ namespace sluice {
 enum class ExecutionClass : std::uint8_t {
   kCpu,       // tasks of the shared work-stealing pool; must not wait
   kBlocking,  // threads of its own; may wait for files, sockets, other processes
+  kLanes,     // streams of a device; what prepares and ends its runs is tasks of the pool
 };
 
 enum class Concurrency : std::uint8_t {
@@ -60,6 +61,8 @@ class Spec {
   Spec sink() const;
   // Understands `batch:`; process_batch gets up to `batch.max` items.
   Spec batches() const;
+  // Understands `device:` and `streams:`: it may run on the lanes of a device.
+  Spec runs_on_devices() const;
   Spec rejects(std::string reason, std::string doc) const;
   // Longer prose: tuning advice, related nodes.
   Spec notes(std::string text) const;
@@ -79,6 +82,7 @@ class Spec {
   Concurrency concurrency() const { return concurrency_; }
   NodeKind kind() const { return kind_; }
   bool takes_batches() const { return batches_; }
+  bool takes_devices() const { return devices_; }
   const std::vector<RejectCode>& reject_codes() const { return rejects_; }
   const OptionConstant* find_option(std::string_view name) const;
 
@@ -111,6 +115,7 @@ class Spec {
   Concurrency concurrency_ = Concurrency::kSerial;
   NodeKind kind_ = NodeKind::kProcess;
   bool batches_ = false;
+  bool devices_ = false;
   std::vector<RejectCode> rejects_;
 };
 

@@ -48,6 +48,7 @@ class NodeReader {
   void read_pad(const SourceValue& value);
   void read_pad_rule(PadRule& rule, const Field& field);
   void read_device(const SourceValue& value);
+  void read_streams(const SourceValue& value);
   void refuse_later(const Field& field);
   bool expect_map(const SourceValue& value, const std::string& word, const std::string& example);
   void unknown_word(const Field& field, const std::string& parent,
@@ -111,6 +112,8 @@ void NodeReader::read_word(const Field& field) {
     read_batch(value);
   } else if (field.key == "device") {
     read_device(value);
+  } else if (field.key == "streams") {
+    read_streams(value);
   } else if (field.key == "on_error") {
     node_.common.on_error =
         read_on_error(value, origin("on_error"), node_.common.on_error, problems_);
@@ -331,15 +334,20 @@ void NodeReader::read_device(const SourceValue& value) {
     Diagnostic& d =
         add("SL0601", value.mark, "`device: " + value.text + "`: this build has no CUDA", "device");
     d.origin = value.origin.empty() ? d.origin : value.origin;
-    d.help = "devices: auto, cpu   (sluice doctor shows what this machine has)";
+    d.help = "devices: auto, cpu, sim   (sluice doctor shows what this machine has)";
     return;
   }
-  Read<std::string> word = sluice::read_word(value, "`device`", {"auto", "cpu"});
+  Read<std::string> word = sluice::read_word(value, "`device`", {"auto", "cpu", "sim"});
   if (auto* wrong = std::get_if<ValueProblem>(&word)) {
     if (!wrong->code.empty()) wrong->code = "SL0602";
     wrong->help = "sluice doctor shows what this machine has";
   }
   node_.common.device = take(std::move(word), "device", std::string("auto"));
+}
+
+void NodeReader::read_streams(const SourceValue& value) {
+  constexpr std::int64_t kMost = 64;
+  node_.common.streams = static_cast<int>(take_count(value, "streams", kMost, 1));
 }
 
 }  // namespace

@@ -152,6 +152,25 @@ void Planner::check_words() {
                at.origin.empty() ? origin(draft, "batch") : at.origin)
           .help = "leave it out";
     }
+    const bool has_lanes = common.device != "auto" && common.device != "cpu";
+    if (has_lanes && !draft.spec().takes_devices()) {
+      const WordMark at = place("device");
+      problems_
+          .add("SL0603", at.mark,
+               "`device: " + common.device + "`: " + draft.decl->type + " runs on the CPU only",
+               at.origin.empty() ? origin(draft, "device") : at.origin)
+          .help = "leave it out";
+    } else if (common.streams > 0 && !has_lanes && !draft.decl->is_faulty) {
+      const WordMark at = place("streams");
+      problems_
+          .add("SL0604", at.mark,
+               "`streams: " + std::to_string(common.streams) + "`: `device: " + common.device +
+                   "` has no streams",
+               at.origin.empty() ? origin(draft, "streams") : at.origin)
+          .help = draft.spec().takes_devices()
+                      ? "`parallel:` says how many items are computed at a time on the CPU"
+                      : "leave it out";
+    }
   }
 }
 

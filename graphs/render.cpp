@@ -180,7 +180,12 @@ std::string work_text(const PlanNode& node) {
         duration_text(common.batch_wait));
     if (!common.pad.empty()) add(pad_text(common.pad));
   }
-  if (common.device != "auto") add("device " + common.device);
+  if (node.execution() == ExecutionClass::kLanes) {
+    add("device " + common.device + ", " + std::to_string(common.lanes()) +
+        (common.lanes() == 1 ? " stream" : " streams"));
+  } else if (common.device != "auto") {
+    add("device " + common.device);
+  }
   if (common.on_error == OnError::kFail) add("an error ends the run");
   return text;
 }

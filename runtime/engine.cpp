@@ -52,7 +52,8 @@ Engine::Engine(Plan plan, EngineOptions options)
       budget_(std::make_shared<MemoryBudget>(plan_.memory_bytes)),
       admission_(source_count(plan_), pool_threads(options_) + 2, plan_.max_in_flight, budget_),
       ledger_(plan_.rejects, [this](Status status) { fail(std::move(status)); }),
-      scheduler_(std::make_unique<Scheduler>(pool_threads(options_), [this] { on_pool_idle(); })) {
+      scheduler_(std::make_unique<Scheduler>(pool_threads(options_), [this] { on_pool_idle(); })),
+      devices_(options_.clock) {
   connect();
 }
 

@@ -5,6 +5,7 @@
 #include "sluice/runtime/admission.h"
 #include "sluice/runtime/channel.h"
 #include "sluice/runtime/host.h"
+#include "sluice/runtime/lanes/devices.h"
 #include "sluice/runtime/ledger.h"
 #include "sluice/runtime/scheduler.h"
 
@@ -67,6 +68,7 @@ class Engine final : public Token::Observer {
 
   // For hosts.
   Scheduler& scheduler() { return *scheduler_; }
+  Devices& devices() { return devices_; }
   const EngineOptions& options() const { return options_; }
   const std::shared_ptr<MemoryBudget>& budget() const { return budget_; }
   std::stop_token stop_token() const { return abort_source_.get_token(); }
@@ -105,6 +107,7 @@ class Engine final : public Token::Observer {
   std::atomic<bool> aborted_{false};
   Ledger ledger_;
   std::unique_ptr<Scheduler> scheduler_;
+  Devices devices_;
   std::vector<std::unique_ptr<Channel>> channels_;  // one an edge
   std::vector<std::unique_ptr<Host>> hosts_;        // one a node
   std::vector<Host*> sources_;

@@ -78,6 +78,27 @@ void process_batch(Node& node, Context& ctx, std::span<Item> items) {
   }
 }
 
+Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Node& node, Context& ctx,
+                                                             std::size_t lanes) {
+  return guarded([&] { return node.programs(ctx, lanes); });
+}
+
+std::vector<DeviceRun> begin_batch(Node& node, Context& ctx, std::span<Item> items) {
+  Result<std::vector<DeviceRun>> runs = guarded([&] { return node.begin_batch(ctx, items); });
+  if (runs) return std::move(*runs);
+  for (Item& item : items) item.set_status(runs.status());
+  return {};
+}
+
+void end_batch(Node& node, Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) {
+  const Status call = guarded([&] { return node.end_batch(ctx, items, runs); });
+  if (call.is_ok()) return;
+  for (Item& item : items) {
+    item.emissions().clear();
+    item.set_status(call);
+  }
+}
+
 Result<Next> next(Node& node, SourceContext& ctx) {
   return guarded([&] { return node.next(ctx); });
 }

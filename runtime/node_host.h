@@ -3,6 +3,7 @@
 #include "sluice/core/flow_node.h"
 #include "sluice/core/node.h"
 
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -22,6 +23,12 @@ std::size_t process_plain(Node& node, Context& ctx, std::span<Packet> packets,
 // One status an item, whatever the node did.
 // Leaves each item its status.
 void process_batch(Node& node, Context& ctx, std::span<Item> items);
+Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Node& node, Context& ctx,
+                                                             std::size_t lanes);
+// What to run for these items; nothing where the call fails, which rejects all of them.
+std::vector<DeviceRun> begin_batch(Node& node, Context& ctx, std::span<Item> items);
+// Leaves each item its status.
+void end_batch(Node& node, Context& ctx, std::span<Item> items, std::span<DeviceRun> runs);
 Result<Next> next(Node& node, SourceContext& ctx);
 Status on_packet(FlowNode& node, FlowContext& ctx, std::size_t input, Packet packet);
 Status on_timer(FlowNode& node, FlowContext& ctx);

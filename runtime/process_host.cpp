@@ -11,9 +11,14 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t kBurst = 64;  // items a step moves at most
+constexpr std::size_t kSlots = 2;   // of each lane
 
 std::size_t worker_count(const PlanNode& node, int pool_threads) {
   if (node.spec().concurrency() == Concurrency::kSerial) return 1;
+  // One more for each lane is prepared while the slots are busy.
+  if (node.execution() == ExecutionClass::kLanes && node.common.parallel == 0) {
+    return static_cast<std::size_t>(node.common.lanes()) * (kSlots + 1);
+  }
   return static_cast<std::size_t>(node.common.parallel > 0 ? node.common.parallel : pool_threads);
 }
 
@@ -39,7 +44,8 @@ ProcessHost::ProcessHost(Engine& engine, PlanNode& node, std::size_t place,
         return edges != 1 || node.inputs.size() != 1;
       }()),
       workers_(worker_count(node, engine.scheduler().threads())),
-      blocking_(node.execution() == ExecutionClass::kBlocking),
+      execution_(node.execution()),
+      runs_elsewhere_(execution_ != ExecutionClass::kCpu),
       batch_max_(items_per_call(node, workers_)),
       waits_for_company_(node.spec().takes_batches() && batch_max_ > 1),
       window_max_(workers_ * 2),
@@ -58,10 +64,33 @@ ProcessHost::~ProcessHost() = default;
 Status ProcessHost::open() {
   Context ctx(*this, nullptr, 0);
   Status opened = node_calls::open(node_, ctx, workers_);
-  if (opened.is_ok() && blocking_) {
+  if (opened.is_ok() && execution_ == ExecutionClass::kBlocking) {
     threads_ = std::make_unique<WorkerThreads>(engine_.scheduler(), workers_, name());
   }
+  if (opened.is_ok() && execution_ == ExecutionClass::kLanes) opened = open_lanes();
   return opened;
+}
+
+Status ProcessHost::open_lanes() {
+  Context ctx(*this, nullptr, 0);
+  auto programs =
+      node_calls::programs(node_, ctx, static_cast<std::size_t>(plan_node_.common.lanes()));
+  if (!programs) return programs.status();
+  Result<Devices::Opened> device = engine_.devices().open(plan_node_.common.device);
+  if (!device) return device.status();
+  LaneOptions options;
+  options.node = name();
+  options.slots = kSlots;
+  options.executor = [this](Runnable& work) { engine_.scheduler().submit(pool_place_, work); };
+  auto lanes = LaneSet::create(device->device, device->poller, std::move(*programs), options);
+  if (!lanes) return lanes.status();
+  lanes_ = std::move(*lanes);
+  return Status::ok();
+}
+
+// Of a run that ends early, what is on the device need not come to its end.
+void ProcessHost::end_thread() {
+  if (lanes_) lanes_->cancel(Status(Code::kCancelled, "run.aborted", "the run was ended"));
 }
 
 Status ProcessHost::close() {
@@ -111,7 +140,7 @@ Host::Step ProcessHost::step() {
 }
 
 std::size_t ProcessHost::begin_direct(std::uint64_t budget_ns) {
-  if (pairs_ || blocking_ || batch_max_ > 1) return 0;
+  if (pairs_ || runs_elsewhere_ || batch_max_ > 1) return 0;
   const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
   if (cost == 0 || cost > budget_ns || !try_own()) return 0;
   const Channel& channel = *inputs_[0][0];
@@ -280,7 +309,7 @@ bool ProcessHost::can_take() const {
 }
 
 bool ProcessHost::runs_inline() const {
-  if (blocking_ || batch_max_ > 1 || !window_.empty()) return false;
+  if (runs_elsewhere_ || batch_max_ > 1 || !window_.empty()) return false;
   if (workers_ == 1) return true;
   const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
   return cost > 0 && cost < Scheduler::kHeavyNs;
@@ -412,8 +441,12 @@ void ProcessHost::Work::run() {
     items.emplace_back(host, unit.payloads(), *packet.token, packet.place(),
                        emissions[items.size()]);
   }
-  if (!host.blocking_) host.engine_.scheduler().before_heavy();
-  const std::uint64_t started = now_ns();
+  started_ = now_ns();
+  if (host.lanes_) {
+    run_on_lanes();
+    return;
+  }
+  if (!host.runs_elsewhere_) host.engine_.scheduler().before_heavy();
   if (host.plan_node_.spec().takes_batches()) {
     Context ctx(host, items.empty() ? nullptr : &items.front(), worker);
     const CallTime time(host.measures_.get());
@@ -426,11 +459,55 @@ void ProcessHost::Work::run() {
                           : host.call(ctx));
     }
   }
-  const std::uint64_t ns = now_ns() - started;
+  end();
+}
+
+// Once `done` is set the work may be another's.
+void ProcessHost::Work::end() {
+  ProcessHost& host = host_;
+  const std::uint64_t ns = now_ns() - started_;
+  if (host.lanes_ && host.measures_) host.measures_->calls.add(ns);
   host.busy_ns_.fetch_add(ns, std::memory_order_relaxed);
   host.learn_cost(ns, items.size());
   done.store(true, std::memory_order_release);
   host.wake();
+}
+
+Context ProcessHost::Work::context() {
+  return Context(host_, items.empty() ? nullptr : &items.front(), worker);
+}
+
+// A run may come back before the next one is submitted, so one more than there are is awaited.
+void ProcessHost::Work::run_on_lanes() {
+  ProcessHost& host = host_;
+  host.engine_.scheduler().begin_external();
+  Context ctx = context();
+  runs_ = node_calls::begin_batch(host.node_, ctx, items);
+  const std::size_t runs = runs_.size();
+  away_.store(runs + 1, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < runs; ++i) {
+    host.lanes_->submit({std::move(runs_[i].inputs), host.budget(),
+                         [this, i](Status status, std::span<Tensor> outputs) {
+                           run_came_back(i, std::move(status), outputs);
+                         }});
+  }
+  one_back();
+}
+
+void ProcessHost::Work::one_back() {
+  if (away_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  Scheduler& scheduler = host_.engine_.scheduler();
+  Context ctx = context();
+  node_calls::end_batch(host_.node_, ctx, items, runs_);
+  runs_.clear();
+  end();
+  scheduler.end_external();
+}
+
+void ProcessHost::Work::run_came_back(std::size_t run, Status status, std::span<Tensor> outputs) {
+  runs_[run].status = std::move(status);
+  runs_[run].outputs.assign(std::move_iterator(outputs.begin()), std::move_iterator(outputs.end()));
+  one_back();
 }
 
 void ProcessHost::send_results(Work& work) {
@@ -580,6 +657,7 @@ void ProcessHost::send_children(Packet& packet, std::size_t output, std::span<Em
 void ProcessHost::discard() {
   cancel_timer();
   threads_.reset();
+  lanes_.reset();
   Host::discard();
   pairing_.clear();
   forming_.reset();

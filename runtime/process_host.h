@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sluice/runtime/host.h"
+#include "sluice/runtime/lanes/lane_set.h"
 #include "sluice/runtime/pairing.h"
 #include "sluice/runtime/worker_threads.h"
 
@@ -17,7 +18,9 @@ namespace sluice {
 //
 // Cheap calls of a node that may run on the pool are made in the host's own step. The others go out
 // as work: `window_` holds them in the order of their items until what they gave has been sent on.
-// It is bounded, so a slow item holds back a bounded number of faster ones.
+// It is bounded, so a slow item holds back a bounded number of faster ones. Calls of a node that
+// may wait run on its threads; those of a node with lanes begin and end on the pool, and what they
+// run is the lanes' in between.
 class ProcessHost final : public Host {
  public:
   ProcessHost(Engine& engine, PlanNode& node, std::size_t place,
@@ -27,11 +30,12 @@ class ProcessHost final : public Host {
 
   Status open() override;
   Status close() override;
+  void end_thread() override;
   void on_pool_idle() override;
   void discard() override;
   NodeStats stats() const override;
   bool knows_cost() const override {
-    return blocking_ || cost_ns_.load(std::memory_order_relaxed) != 0;
+    return runs_elsewhere_ || cost_ns_.load(std::memory_order_relaxed) != 0;
   }
   std::size_t begin_direct(std::uint64_t budget_ns) override;
   std::size_t accept(std::span<Packet> packets) override;
@@ -61,7 +65,7 @@ class ProcessHost final : public Host {
    public:
     explicit Work(ProcessHost& host) : host_(host) {}
     void run() override;
-    std::uint64_t expected_ns() const override { return UINT64_MAX; }
+    std::uint64_t expected_ns() const override { return host_.lanes_ ? 0 : UINT64_MAX; }
     void clear();
 
     Units units;  // markers between the items included
@@ -75,7 +79,16 @@ class ProcessHost final : public Host {
     bool handed_out = false;
 
    private:
+    void run_on_lanes();
+    void run_came_back(std::size_t run, Status status, std::span<Tensor> outputs);
+    void one_back();
+    Context context();
+    void end();
+
     ProcessHost& host_;
+    std::uint64_t started_ = 0;
+    std::vector<DeviceRun> runs_;       // on the lanes
+    std::atomic<std::size_t> away_{0};  // of those, not back yet
   };
 
   Step step() override;
@@ -102,6 +115,7 @@ class ProcessHost final : public Host {
   void end_wait();
   void set_timer();
   void cancel_timer();
+  Status open_lanes();
 
   // Makes of an item what its call has made of it: where the node changes packets in place the
   // packet is ready to be sent, else what was emitted is left to be.
@@ -120,7 +134,8 @@ class ProcessHost final : public Host {
   Pairing pairing_;
   const bool pairs_;
   std::size_t workers_;
-  const bool blocking_;
+  const ExecutionClass execution_;
+  const bool runs_elsewhere_;     // than in a step: on threads of its own, or on lanes
   const std::size_t batch_max_;   // items a call gets at most
   const bool waits_for_company_;  // a batch that is not full waits for `batch.wait`
   const std::size_t window_max_;  // calls in the window at most
@@ -139,6 +154,7 @@ class ProcessHost final : public Host {
   std::vector<std::size_t> free_workers_;
   std::vector<std::uint64_t> next_child_;  // per output that opens a scope
   std::unique_ptr<WorkerThreads> threads_;
+  std::unique_ptr<LaneSet> lanes_;
 
   std::optional<Clock::TimerId> wait_timer_;
   TimePoint wait_until_{};  // of the batch that waits

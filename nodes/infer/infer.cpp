@@ -10,11 +10,14 @@
 #include "sluice/core/model.h"
 #include "sluice/core/registry.h"
 #include "sluice/nodes/infer/choose_backend.h"
+#include "sluice/nodes/infer/session_program.h"
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <numeric>
+#include <utility>
 
 namespace sluice {
 namespace {
@@ -119,6 +122,7 @@ class Infer final : public Node {
           .options(model, backend, precision, outputs)
           .stateless()
           .batches()
+          .runs_on_devices()
           .rejects("infer.shape", "the tensor does not fit the model")
           .rejects("infer.pad", "the tensor is larger than the largest bucket of batch.pad")
           .rejects("infer.failed", "the model could not be computed")
@@ -139,15 +143,18 @@ class Infer final : public Node {
     add_inputs(plan, ports);
     add_outputs(plan, ports);
     if (model_->may_wait()) ports.execution = ExecutionClass::kBlocking;
+    if (plan.common().device == "sim") ports.execution = ExecutionClass::kLanes;
     ports.model = {std::string(model_->backend()), why_};
     return ports;
   }
 
   Status open(Context& ctx, std::size_t workers) override {
-    for (std::size_t i = 0; i < workers; ++i) {
+    workers_.resize(workers);
+    if (ctx.ports().execution == ExecutionClass::kLanes) return Status::ok();
+    for (Worker& worker : workers_) {
       Result<std::unique_ptr<Session>> session = model_->new_session();
       if (!session) return session.status();
-      workers_.emplace_back().session = std::move(*session);
+      worker.session = std::move(*session);
     }
     ctx.log().info(std::to_string(workers) + " sessions on backend " +
                    std::string(model_->backend()));
@@ -156,17 +163,7 @@ class Infer final : public Node {
 
   Status process_batch(Context& ctx, std::span<Item> items) override {
     Worker& worker = workers_[ctx.worker()];
-    worker.prepared.resize(std::max(worker.prepared.size(), items.size()));
-    worker.order.clear();
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      Status status = prepare(items[i], ctx.common().pad, worker.prepared[i]);
-      if (status.is_ok()) worker.order.push_back(i);
-      items[i].set_status(std::move(status));
-    }
-    // Items of one shape one after the other: the session keeps its plan and its memory.
-    std::ranges::sort(worker.order, {}, [&](std::size_t i) {
-      return std::pair(worker.prepared[i].inputs.front().elements(), i);
-    });
+    prepare_all(worker, ctx, items);
     if (fixed_batch_ > 1) {
       run_together(worker, items);
     } else {
@@ -175,6 +172,57 @@ class Infer final : public Node {
       }
     }
     for (Prepared& prepared : worker.prepared) prepared.inputs.clear();
+    return Status::ok();
+  }
+
+  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context& ctx,
+                                                               std::size_t lanes) override {
+    const std::string name = std::filesystem::path(ctx.option(model).text).filename();
+    std::vector<std::shared_ptr<DeviceProgram>> programs;
+    for (std::size_t i = 0; i < lanes; ++i) {
+      Result<std::shared_ptr<DeviceProgram>> program = SessionProgram::create(model_, name);
+      if (!program) return program.status();
+      programs.push_back(std::move(*program));
+    }
+    ctx.log().info(std::to_string(lanes) + " lanes on device " + ctx.common().device +
+                   ", backend " + std::string(model_->backend()));
+    return programs;
+  }
+
+  Result<std::vector<DeviceRun>> begin_batch(Context& ctx, std::span<Item> items) override {
+    Worker& worker = workers_[ctx.worker()];
+    prepare_all(worker, ctx, items);
+    worker.groups.clear();
+    std::vector<DeviceRun> runs;
+    while (!worker.order.empty()) {
+      take_group(worker);
+      const Status status = stack_group(worker, items[worker.group.front()]);
+      if (status.is_ok()) {
+        worker.groups.push_back(worker.group);
+        runs.push_back({std::exchange(worker.inputs, {}), Status::ok(), {}});
+      } else {
+        for (const std::size_t i : worker.group) items[i].set_status(status);
+      }
+    }
+    for (Prepared& prepared : worker.prepared) prepared.inputs.clear();
+    return runs;
+  }
+
+  Status end_batch(Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) override {
+    Worker& worker = workers_[ctx.worker()];
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+      const std::vector<std::size_t>& group = worker.groups[r];
+      for (const Tensor& output : runs[r].outputs) {
+        items[group.front()].count_allocated(output.size_bytes());
+      }
+      for (std::size_t row = 0; row < group.size(); ++row) {
+        Item& item = items[group[row]];
+        item.set_status(runs[r].status.is_ok()
+                            ? emit_all(item, worker, worker.prepared[group[row]], runs[r].outputs,
+                                       static_cast<std::int64_t>(row))
+                            : runs[r].status);
+      }
+    }
     return Status::ok();
   }
 
@@ -190,9 +238,10 @@ class Infer final : public Node {
     std::map<std::vector<std::int64_t>, std::vector<Shape>>
         shapes;  // of outputs, by the inputs' extents
     std::vector<std::int64_t> extents;
-    std::vector<Prepared> prepared;         // by item
-    std::vector<std::size_t> order, group;  // items
-    std::vector<Tensor> inputs;             // of a run
+    std::vector<Prepared> prepared;                // by item
+    std::vector<std::size_t> order, group;         // items
+    std::vector<std::vector<std::size_t>> groups;  // of them, by run on a device
+    std::vector<Tensor> inputs;                    // of a run
   };
   // One axis of one input that is padded.
   struct PaddedAxis {
@@ -343,6 +392,21 @@ class Infer final : public Node {
     }
   }
 
+  // In the order in which they are to be run: items of one shape one after the other, so that a
+  // session keeps its plan and its memory.
+  void prepare_all(Worker& worker, Context& ctx, std::span<Item> items) const {
+    worker.prepared.resize(std::max(worker.prepared.size(), items.size()));
+    worker.order.clear();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      Status status = prepare(items[i], ctx.common().pad, worker.prepared[i]);
+      if (status.is_ok()) worker.order.push_back(i);
+      items[i].set_status(std::move(status));
+    }
+    std::ranges::sort(worker.order, {}, [&](std::size_t i) {
+      return std::pair(worker.prepared[i].inputs.front().elements(), i);
+    });
+  }
+
   Status prepare(Item& item, std::span<const PadRule> rules, Prepared& prepared) const {
     prepared.inputs.clear();
     prepared.real.clear();
@@ -416,23 +480,39 @@ class Infer final : public Node {
     }
   }
 
-  // Moves the first item in order, and those that fit it, from the order to the group.
+  // Moves the first item in order, and those that fit it, from the order to the group: as many as
+  // the model's batch takes, one where it is not fixed.
   void take_group(Worker& worker) const {
     const auto same_shape = [](const Tensor& a, const Tensor& b) { return a.shape() == b.shape(); };
     const std::vector<Tensor>& first = worker.prepared[worker.order.front()].inputs;
     worker.group.clear();
     std::erase_if(worker.order, [&](std::size_t i) {
-      const bool joins = static_cast<std::int64_t>(worker.group.size()) < fixed_batch_ &&
+      const bool joins = worker.group.size() < group_size() &&
                          std::ranges::equal(worker.prepared[i].inputs, first, same_shape);
       if (joins) worker.group.push_back(i);
       return joins;
     });
   }
 
+  std::size_t group_size() const {
+    return static_cast<std::size_t>(std::max<std::int64_t>(1, fixed_batch_));
+  }
+
   Result<std::span<Tensor>> run_group(Worker& worker, Item& payer) {
+    if (Status status = stack_group(worker, payer); !status.is_ok()) return status;
+    return run(worker, payer);
+  }
+
+  // Makes the worker's inputs those of the group, with their batch axis. Bytes are copied only
+  // where that is longer than one.
+  Status stack_group(Worker& worker, Item& payer) const {
     worker.inputs.clear();
     for (std::size_t input = 0; input < model_->inputs().size(); ++input) {
       const Tensor& like = worker.prepared[worker.group.front()].inputs[input];
+      if (group_size() == 1) {
+        worker.inputs.push_back(like.reshaped(with_batch(like.shape(), 1)));
+        continue;
+      }
       Result<Tensor> stacked =
           payer.allocate_tensor(like.dtype(), with_batch(like.shape(), fixed_batch_));
       if (!stacked) return stacked.status();
@@ -443,7 +523,7 @@ class Infer final : public Node {
       }
       worker.inputs.push_back(std::move(*stacked));
     }
-    return run(worker, payer);
+    return Status::ok();
   }
 
   // One item's row of each output, cut back to what its real size gives.
@@ -479,7 +559,7 @@ class Infer final : public Node {
       return &found->second;
     std::vector<Shape> inputs;
     for (const Shape& shape : real)
-      inputs.push_back(with_batch(shape, std::max<std::int64_t>(1, fixed_batch_)));
+      inputs.push_back(with_batch(shape, static_cast<std::int64_t>(group_size())));
     Result<std::vector<Shape>> shapes = model_->output_shapes(inputs);
     if (!shapes) return shapes.status();
     if (worker.shapes.size() >= kKept) worker.shapes.clear();

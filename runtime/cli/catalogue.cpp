@@ -23,6 +23,7 @@ std::string kind_words(const Spec& spec) {
   words += spec.concurrency() == Concurrency::kStateless ? ", several items at once"
                                                          : ", one item at a time";
   if (spec.takes_batches()) words += ", takes batches";
+  if (spec.takes_devices()) words += ", may run on a device";
   return words;
 }
 

@@ -65,7 +65,8 @@ class Infer final : public Node {
                                        .options(model, element)
                                        .dynamic_outputs("the model's")
                                        .stateless()
-                                       .batches();
+                                       .batches()
+                                       .runs_on_devices();
 
   Result<Ports> resolve(Resolve& plan) override {
     Ports ports = plan.declared();
@@ -79,6 +80,7 @@ class Infer final : public Node {
         TensorType{dtype, std::vector<Dim>{{3, {}}, {224, {}}, {-1, "W"}}, "chw"};
     ports.outputs[0].type.tensor = TensorType{DType::kF32, std::vector<Dim>{{1000, {}}}, ""};
     ports.outputs[0].type.metadata = std::make_shared<Metadata>(Metadata{{"backend", "native"}});
+    if (plan.common().device == "sim") ports.execution = ExecutionClass::kLanes;
     return ports;
   }
 };
