@@ -121,8 +121,10 @@ class LaneSet::Core : public std::enable_shared_from_this<Core> {
   std::size_t outstanding_ = 0;  // submitted and not delivered
   std::size_t claimed_ = 0;      // of those, about to be
   std::condition_variable told_;
-  Status closed_;  // why no more work is taken, for good
-  Status stuck_;   // the same, as long as all lanes are stuck
+  // Why no more work is taken, the first of them that is not ok.
+  Status lost_;    // what was said first of the device's loss
+  Status closed_;  // it was drained or cancelled
+  Status stuck_;   // all lanes are stuck, for now
   std::stop_source drained_{std::nostopstate};
   LaneStats stats_;
 
@@ -179,7 +181,7 @@ void LaneSet::Core::submit(LaneWork work) {
 // Leaves the work where it is if it cannot be taken.
 Status LaneSet::Core::take_in(LaneWork& work) {
   const std::scoped_lock lock(mutex_);
-  const Status& refusal = closed_.is_ok() ? stuck_ : closed_;
+  const Status& refusal = !lost_.is_ok() ? lost_ : !closed_.is_ok() ? closed_ : stuck_;
   if (refusal.is_ok()) {
     ++outstanding_;
     waiting_.push_back(std::move(work));
@@ -391,8 +393,8 @@ void LaneSet::Core::lose(const Status& status) {
   std::vector<Delivery> deliveries;
   {
     const std::scoped_lock lock(mutex_);
-    if (closed_.is_ok()) closed_ = status;
-    if (!breaks(LaneFault::kWaitingSurvivesLoss)) claim_waiting(closed_, deliveries);
+    if (lost_.is_ok()) lost_ = status;
+    if (!breaks(LaneFault::kWaitingSurvivesLoss)) claim_waiting(lost_, deliveries);
   }
   for (Delivery& delivery : deliveries) deliver(std::move(delivery));
 }

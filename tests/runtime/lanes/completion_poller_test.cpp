@@ -262,7 +262,7 @@ TEST(PollingThread, GoesOnForItselfUntilNothingIsPending) {
   EXPECT_FALSE(poller.expired());
 
   work->event.done = true;
-  while (!poller.expired()) {
+  while (!work->told || !poller.expired()) {
     clock->advance(100us);
     std::this_thread::yield();
   }

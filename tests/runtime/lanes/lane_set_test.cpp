@@ -317,6 +317,20 @@ TEST(LaneSet, SaysThatADeviceIsLost) {
                         "node `tripler`, lane 0, operator `triple`: the simulated device stopped"));
 }
 
+TEST(LaneSet, SaysThatADeviceIsLostThoughItIsBeingDrained) {
+  RigOptions options = shaped(1, 1);
+  options.sim.errors.lost_at_launch = 1;
+  LaneRig rig(options);
+  for (int i = 0; i < 3; ++i) rig.submit();
+
+  EXPECT_FALSE(rig.lanes().drain(rig.clock().now()));
+  EXPECT_TRUE(rig.run());
+
+  for (const LaneRig::Told& told : rig.told()) {
+    EXPECT_THAT(told.status, FailsWith("device.lost"));
+  }
+}
+
 TEST(LaneSet, SaysWhatIsOverdue) {
   RigOptions options = shaped(2, 2, 250ms);
   options.sim.errors.hung_launches = {1};
