@@ -25,7 +25,9 @@ Status TriplingProgram::run(const Run& run) {
   const auto input = run.inputs[0].span<std::int32_t>();
   const auto output = run.outputs[0].span<std::int32_t>();
   for (std::size_t i = 0; i < output.size(); ++i) {
-    output[i] = 3 * input[i % input.size()] + static_cast<std::int32_t>(i);
+    // Of a copy that failed there may be any numbers, so they wrap around.
+    const auto value = static_cast<std::uint32_t>(input[i % input.size()]);
+    output[i] = static_cast<std::int32_t>(3 * value + static_cast<std::uint32_t>(i));
   }
   if (items_.failing.contains(input[0])) return invalid("program.failed", "not this one");
   return Status::ok();
