@@ -49,6 +49,12 @@ LaneRig::LaneRig(RigOptions options) : options_(std::move(options)) {
   lanes_ = std::move(*LaneSet::create(sim_, poller_, std::move(programs), lane_options));
 }
 
+// What was left behind is told now, to nobody else and while there is somewhere to write it down.
+LaneRig::~LaneRig() {
+  on_told_ = nullptr;
+  lanes_.reset();
+}
+
 int LaneRig::submit() {
   const int item = submitted();
   told_.emplace_back();

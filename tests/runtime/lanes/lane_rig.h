@@ -68,6 +68,7 @@ class LaneRig {
   };
 
   explicit LaneRig(RigOptions options);
+  ~LaneRig();
 
   // Items are numbered in the order of submission.
   int submit();
