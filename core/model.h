@@ -35,6 +35,9 @@ enum class Precision { kFp32, kBf16, kBf16IfAvailable };
 
 struct ModelOptions {
   Precision precision = Precision::kFp32;
+  // Whether a backend that has several algorithms for a layer times them on this machine, rather
+  // than to go by rule.
+  bool tune = false;
   // Names of the outputs that somebody reads; all when empty. The rest need not be computed.
   std::vector<std::string> outputs;
 };

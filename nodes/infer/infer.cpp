@@ -111,6 +111,13 @@ class Infer final : public Node {
                      "of the arithmetic; bf16_if_available never fails for want of bf16")
           .one_of({"fp32", "bf16", "bf16_if_available"})
           .or_default({"fp32"});
+  inline static const Option<bool> tune =
+      Option<bool>(
+          "tune",
+          "true: what computes a layer fastest is timed on this machine, at the first item "
+          "of each size, and remembered in ~/.cache/sluice/algorithms; else a rule says. "
+          "For the backend native; others choose by themselves")
+          .or_default(false);
   inline static const Option<TextMap> outputs =
       Option<TextMap>("outputs",
                       "port: output of the model, for each that is wanted; a model with one output "
@@ -119,7 +126,7 @@ class Infer final : public Node {
       Spec("infer", "Runs a model.")
           .dynamic_inputs("the model's inputs by their names; a single one needs none")
           .dynamic_outputs("`out`, or the names under `outputs:`")
-          .options(model, backend, precision, outputs)
+          .options(model, backend, precision, tune, outputs)
           .stateless()
           .batches()
           .runs_on_devices()
@@ -257,6 +264,7 @@ class Infer final : public Node {
     options.precision = word == "fp32"   ? Precision::kFp32
                         : word == "bf16" ? Precision::kBf16
                                          : Precision::kBf16IfAvailable;
+    options.tune = plan.option(tune);
     if (plan.has(outputs)) {
       for (const auto& [port, output] : plan.option(outputs)) options.outputs.push_back(output);
     }

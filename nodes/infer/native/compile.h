@@ -8,6 +8,7 @@
 #include "sluice/nodes/infer/native/kernels/conv_transpose_last.h"
 #include "sluice/nodes/infer/native/kernels/gemm.h"
 #include "sluice/nodes/infer/native/kernels/winograd.h"
+#include "sluice/nodes/infer/native/tuner.h"
 
 #include <cstddef>
 #include <functional>
@@ -80,6 +81,7 @@ struct PackedWeights {
   // For channels-last images; there in place of the above where the CPU has kernels for them.
   std::shared_ptr<const kernels::ConvLast> conv_last;
   std::shared_ptr<const LazyWinograd> winograd;  // beside conv_last, for a 3x3
+  Tuner* tuner = nullptr;                        // says which of the two; none: a rule does
   std::shared_ptr<const kernels::ConvTransposeLast> conv_transpose_last;
   std::shared_ptr<const kernels::ConvLast> matmul;  // a product is a 1x1 convolution over rows
 };

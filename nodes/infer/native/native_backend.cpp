@@ -22,7 +22,8 @@ class NativeBackend final : public Backend {
     Result<graph::Graph> graph = graph::import_onnx(path, {options.outputs});
     if (!graph) return graph.status();
     Result<std::shared_ptr<const Model>> model = NativeModel::make(
-        std::move(*graph), is_bf16 ? kernels::Precision::kBf16 : kernels::Precision::kFp32);
+        std::move(*graph), is_bf16 ? kernels::Precision::kBf16 : kernels::Precision::kFp32,
+        options.tune ? &user_tuner() : nullptr);
     if (!model) return model_error(model.status()).with_context("cannot load " + path);
     return model;
   }

@@ -23,12 +23,14 @@ Status check_support(const graph::Graph& graph) {
   return unsupported("model.unsupported", "it needs operators that are not supported: " + list);
 }
 
-std::vector<PackedWeights> pack_all(const graph::Graph& graph, kernels::Precision precision) {
+std::vector<PackedWeights> pack_all(const graph::Graph& graph, kernels::Precision precision,
+                                    Tuner* tuner) {
   std::vector<PackedWeights> weights;
   for (const graph::Node& node : graph.nodes) {
     std::vector<const Tensor*> constants;
     for (graph::ValueId id : node.inputs) constants.push_back(graph.constant_of(id));
     weights.push_back(pack_weights(node, constants, precision));
+    weights.back().tuner = tuner;
   }
   return weights;
 }
@@ -50,10 +52,10 @@ std::size_t constant_bytes(const graph::Graph& graph) {
 }  // namespace
 
 Result<std::shared_ptr<const Model>> NativeModel::make(graph::Graph graph,
-                                                       kernels::Precision precision) {
+                                                       kernels::Precision precision, Tuner* tuner) {
   if (Status status = check_support(graph); !status.is_ok()) return status;
   if (Status status = graph::optimize(graph, evaluate); !status.is_ok()) return status;
-  std::vector<PackedWeights> weights = pack_all(graph, precision);
+  std::vector<PackedWeights> weights = pack_all(graph, precision, tuner);
   return std::shared_ptr<const Model>(new NativeModel(std::move(graph), std::move(weights)));
 }
 

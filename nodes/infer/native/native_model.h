@@ -18,10 +18,11 @@ class NativeModel final : public Model {
   // millisecond to make.
   static constexpr std::size_t kMaxPlans = 16;
 
-  // `precision`: of products; where the CPU does not have it they are in fp32.
+  // `precision`: of products; where the CPU does not have it they are in fp32. `tuner`: chooses
+  // between algorithms when a plan is made; it outlives the model.
   // Errors: model.unsupported, infer.shape (constants that do not fit each other).
-  static Result<std::shared_ptr<const Model>> make(graph::Graph graph,
-                                                   kernels::Precision precision);
+  static Result<std::shared_ptr<const Model>> make(graph::Graph graph, kernels::Precision precision,
+                                                   Tuner* tuner = nullptr);
 
   const std::vector<ModelPort>& inputs() const override { return graph_.input_ports; }
   const std::vector<ModelPort>& outputs() const override { return outputs_; }

@@ -1,5 +1,8 @@
+#include "sluice/core/read_file.h"
 #include "sluice/nodes/infer/native/kernels/cpu.h"
 #include "sluice/nodes/infer/native/layer.h"
+
+#include <algorithm>
 
 namespace sluice::native {
 namespace {
@@ -140,8 +143,71 @@ PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* cons
   return packed;
 }
 
+namespace {
+
+// Tells one kind of processor from another, whose answers are not the same.
+const std::string& processor_name() {
+  static const std::string kName = [] {
+    const Result<std::string> text = read_file("/proc/cpuinfo");
+    constexpr std::string_view kLabel = "model name\t: ";
+    const std::size_t at = text ? text->find(kLabel) : std::string::npos;
+    if (at == std::string::npos) return std::string("unknown processor");
+    const std::size_t begin = at + kLabel.size();
+    return text->substr(begin, text->find('\n', begin) - begin);
+  }();
+  return kName;
+}
+
+// Of Sluice's kernels: answers about others do not hold for them. To be raised with any change of
+// what a convolution costs.
+constexpr int kKernels = 1;
+
+// Times a convolution of images of this size both ways, with numbers of its own. False, too, where
+// there is no memory for them.
+bool is_winograd_faster(const PackedWeights& weights, std::int64_t height, std::int64_t width) {
+  const kernels::ConvLast& direct = *weights.conv_last;
+  const kernels::ConvParams& params = direct.params();
+  const std::shared_ptr<const kernels::Winograd> winograd = weights.winograd->get();
+  Result<Tensor> input = Tensor::allocate(DType::kF32, {height * width, params.in_channels});
+  Result<Tensor> output = Tensor::allocate(DType::kF32, {height * width, params.out_channels});
+  if (!input || !output) return false;
+  // Numbers of few bits: read as bf16, two by two, they are themselves and zeros.
+  for (std::int64_t i = 0; i < input->elements(); ++i) {
+    input->data<float>()[i] = static_cast<float>(i % 251 - 125) / 64.0F;
+  }
+
+  kernels::ConvLastCall image;
+  image.height = image.out_height = height;
+  image.width = image.out_width = width;
+  image.pad_top = image.pad_left = 1;
+  image.output = kernels::pixels_of(output->data<float>(), params.out_channels);
+  if (direct.writes_bf16()) image.output.precision = kernels::Precision::kBf16;
+  kernels::ConvLastCall directly = image, transformed = image;
+  const float* const pixels = input->data<float>();
+  directly.input = transformed.input = kernels::pixels_of(pixels, params.in_channels);
+  if (direct.reads_bf16()) directly.input.precision = kernels::Precision::kBf16;
+  if (direct.writes_bf16()) transformed.input.precision = kernels::Precision::kBf16;
+  Result<Buffer> scratch = Buffer::allocate(
+      std::max(direct.scratch_bytes(directly), winograd->scratch_bytes(transformed)));
+  if (!scratch) return false;
+  directly.scratch = transformed.scratch = scratch->data();
+
+  const std::string question = std::to_string(kKernels) + " " + processor_name() + ": " +
+                               direct.algorithm() + " 3x3 " + std::to_string(params.in_channels) +
+                               " to " + std::to_string(params.out_channels) + ", " +
+                               std::to_string(height) + "x" + std::to_string(width);
+  const Tuner::Candidate candidates[] = {
+      {"direct", [&] { direct.run(directly); }},
+      {"winograd", [&] { winograd->run(transformed); }},
+  };
+  return weights.tuner->fastest(question, candidates) == 1;
+}
+
+}  // namespace
+
 bool chooses_winograd(const PackedWeights& weights, const Shape& out) {
   if (weights.winograd == nullptr || out.rank() != 4) return false;
+  if (weights.tuner != nullptr) return is_winograd_faster(weights, out[1], out[2]);
   const kernels::ConvLast& direct = *weights.conv_last;
   return kernels::Winograd::pays(
       direct.params(), out[1], out[2],

@@ -1,5 +1,7 @@
 #include "sluice/nodes/infer/plugins/folders.h"
 
+#include "sluice/nodes/infer/user_cache.h"
+
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -88,11 +90,7 @@ Folders backend_folders() {
   add(own_folder() / "sluice", folders.list);
   add(program_folder(), folders.list);
   add(program_folder() / "../lib/sluice", folders.list);
-  if (const auto cache = environment("XDG_CACHE_HOME"); !cache.empty()) {
-    add(fs::path(cache) / "sluice/backends", folders.list);
-  } else if (const auto home = environment("HOME"); !home.empty()) {
-    add(fs::path(home) / ".cache/sluice/backends", folders.list);
-  }
+  if (const fs::path cache = user_cache(); !cache.empty()) add(cache / "backends", folders.list);
   return folders;
 }
 
