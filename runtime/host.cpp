@@ -47,8 +47,9 @@ void Host::schedule(bool after_others) {
 void Host::run() {
   constexpr int kTurns = 16;  // steps before others have their turn
   SettleScope settled(engine_);
+  const std::uint64_t started = never_waits_ ? now_ns() : 0;
   for (int turn = 0;; ++turn) {
-    if (turn == kTurns) {
+    if (turn == kTurns || (never_waits_ && turn > 0 && now_ns() - started >= kTurnNs)) {
       schedule(true);
       return;
     }

@@ -100,6 +100,9 @@ class Host : public DirectReader, public Runnable, public NodeServices {
   std::vector<std::vector<Channel*>> inputs_;  // per input, per edge
   Outbox outbox_;
   std::size_t pool_place_;
+  // Of a turn of a node that no reader ever holds back, however little they get to do.
+  static constexpr std::uint64_t kTurnNs = 250'000;
+  bool never_waits_ = false;  // it is such a node; set when it is made
   std::atomic<std::uint64_t> items_{0};
   std::atomic<std::uint64_t> rejected_{0};
   std::atomic<std::uint64_t> busy_ns_{0};

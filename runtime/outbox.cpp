@@ -96,6 +96,12 @@ bool Outbox::flush() {
   return std::exchange(has_full_burst_, false) && waiting_ == 0;
 }
 
+bool Outbox::never_waits() const {
+  return !edges_.empty() && std::ranges::none_of(edges_, [](const Edge& edge) {
+    return edge.channel->blocks_when_full();
+  });
+}
+
 bool Outbox::is_direct() const {
   return std::ranges::all_of(edges_, [](const Edge& edge) { return edge.direct != nullptr; });
 }

@@ -64,6 +64,8 @@ class Outbox {
   // True when that made room, where there was none before.
   bool flush();
   void end_direct();
+  // Whether it has readers, and each drops what it has no room for.
+  bool never_waits() const;
   // Whether every reader takes directly what is sent now.
   bool is_direct() const;
   // How many packets make a burst for all that do.

@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <mutex>
+#include <numeric>
+#include <set>
 
 #if defined(__SANITIZE_THREAD__)
 #define SLUICE_TSAN 1
@@ -33,6 +36,60 @@ void hand_over(const void*) {}
 void take_over(const void*) {}
 #endif
 
+// oneTBB has one set of workers a process and deals them out among the arenas that want some, in
+// proportion and rounded down: where there are more arenas than workers one may get none for as
+// long as the others have work. So there are as many workers as make one for each scheduler, and
+// at least as many as the largest one wants.
+class Workers {
+ public:
+  explicit Workers(int threads) : place_(enter(threads)) {}
+  ~Workers() { leave(place_); }
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+ private:
+  using Wanted = std::multiset<int>;
+  struct All {
+    std::mutex mutex;
+    Wanted wanted;  // of the schedulers that there are
+    std::unique_ptr<tbb::global_control> control;
+  };
+  static All& all() {
+    static All& all = *new All;  // schedulers may outlive static objects
+    return all;
+  }
+
+  static Wanted::iterator enter(int threads) {
+    All& all = Workers::all();
+    const std::scoped_lock lock(all.mutex);
+    const auto place = all.wanted.insert(threads);
+    allow(all);
+    return place;
+  }
+  static void leave(Wanted::iterator place) {
+    All& all = Workers::all();
+    const std::scoped_lock lock(all.mutex);
+    all.wanted.erase(place);
+    allow(all);
+  }
+  static void allow(All& all) {
+    if (all.wanted.empty()) {
+      all.control.reset();
+      return;
+    }
+    const int sum = std::accumulate(all.wanted.begin(), all.wanted.end(), 0);
+    const int least = *all.wanted.begin(), most = *all.wanted.rbegin();
+    const int workers = std::max(most, (sum + least - 1) / least);
+    // One more than there are to be: oneTBB counts the thread of the program that might join, and
+    // none does. The lower of two limits holds, so the old one goes last.
+    auto control = std::make_unique<tbb::global_control>(
+        tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(workers) + 1);
+    all.control = std::move(control);
+  }
+
+  const Wanted::iterator place_;
+};
+
 // Of Scheduler::active_.
 constexpr std::uint64_t kBegun = std::uint64_t{1} << 32;
 constexpr std::uint64_t running(std::uint64_t active) { return active & (kBegun - 1); }
@@ -42,12 +99,7 @@ constexpr std::uint64_t running(std::uint64_t active) { return active & (kBegun 
 struct Scheduler::Graph {
   using Node = tbb::flow::function_node<Runnable*, tbb::flow::continue_msg>;
 
-  explicit Graph(int threads)
-      // One more than the arena has slots: the thread that owns the pipeline may join, and never
-      // takes the place of a worker.
-      : control(tbb::global_control::max_allowed_parallelism,
-                static_cast<std::size_t>(threads) + 1),
-        arena(threads, 0) {
+  explicit Graph(int threads) : workers(threads), arena(threads, 0) {
     arena.execute([this] { graph = std::make_unique<tbb::flow::graph>(); });
   }
   ~Graph() {
@@ -56,7 +108,7 @@ struct Scheduler::Graph {
     graph.reset();
   }
 
-  tbb::global_control control;
+  const Workers workers;
   tbb::task_arena arena;
   std::unique_ptr<tbb::flow::graph> graph;
   std::deque<Node> nodes;

@@ -11,6 +11,8 @@
 namespace sluice {
 namespace {
 
+constexpr std::int64_t kBurst = 64;  // items a step makes at most
+
 AppInput* app_input_of(Node& node) {
   auto* const owner = dynamic_cast<HasAppInput*>(&node);
   return owner != nullptr ? &owner->app_input() : nullptr;
@@ -29,6 +31,7 @@ SourceHost::SourceHost(Engine& engine, PlanNode& node, std::size_t place, std::s
   for (std::size_t output = 0; output < wanted.size(); ++output) {
     if (wanted[output] != 0) last_read_ = output;
   }
+  never_waits_ = outbox_.never_waits();
 }
 
 SourceHost::~SourceHost() { end_thread(); }
@@ -97,10 +100,9 @@ Host::Step SourceHost::step() {
 
 // On the pool: a burst, as far as the pipeline lets it in and the readers have room.
 Host::Step SourceHost::make_burst() {
-  constexpr std::int64_t kBurst = 64;
   begin_direct_readers();
   Step next = Step::kWaiting;
-  std::int64_t left = kBurst;
+  std::int64_t left = never_waits_ ? items_of_a_turn() : kBurst;
   do {
     const StepTime time(*this);
     const std::int64_t made = make_items(left, next);
@@ -109,6 +111,13 @@ Host::Step SourceHost::make_burst() {
   } while (outbox_.flush());
   outbox_.end_direct();
   return next;
+}
+
+// Readers that drop what they have no room for do not hold a source back, and on a busy machine
+// only others' turns let them read.
+std::int64_t SourceHost::items_of_a_turn() const {
+  const std::uint64_t cost = std::max<std::uint64_t>(1, cost_ns_.load(std::memory_order_relaxed));
+  return static_cast<std::int64_t>(std::clamp<std::uint64_t>(kTurnNs / cost, 1, kBurst));
 }
 
 // Up to `most`; gives how many, and in `next` what the step is to say.

@@ -30,6 +30,7 @@ class SourceHost final : public Host, private AppInput::Puller {
   Step step() override;
   void schedule(bool after_others) override;
   Step make_burst();
+  std::int64_t items_of_a_turn() const;
   std::int64_t make_items(std::int64_t most, Step& next);
   Step wait_for_items();
   bool comes_to_its_end();

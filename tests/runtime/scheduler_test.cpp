@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <functional>
+#include <latch>
+#include <list>
 #include <thread>
 #include <vector>
 
@@ -86,6 +88,21 @@ TEST(Scheduler, WaitsForWorkOnOtherThreads) {
   pool.wait_idle();
   EXPECT_TRUE(ended);
   other.join();
+}
+
+TEST(Scheduler, HasAThreadOfItsOwnHoweverManyThereAre) {
+  // Each one's work ends when the works of all have begun.
+  constexpr int kSchedulers = 5;
+  std::latch begun(kSchedulers);
+  std::list<Scheduler> pools;
+  std::list<Work> works;
+  for (int i = 0; i < kSchedulers; ++i) {
+    pools.emplace_back(1, [] {});
+    works.emplace_back([&begun] { begun.arrive_and_wait(); });
+    pools.back().submit(pools.back().add_node(), works.back());
+  }
+  for (Scheduler& pool : pools) pool.wait_idle();
+  EXPECT_TRUE(begun.try_wait());
 }
 
 }  // namespace
