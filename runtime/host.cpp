@@ -130,7 +130,7 @@ void Host::StepTime::account(std::uint64_t items) const {
   if (items == 0) return;
   if (!is_timed_) return host_.count_untimed(items);
   host_.count_items(items);
-  const std::uint64_t ns = now_ns() - started_;
+  const std::uint64_t ns = now_ns() - started_ - host_.for_others_ns_;
   const std::uint64_t stands_for = items + std::exchange(host_.untimed_items_, 0);
   host_.untimed_steps_ = 0;
   host_.busy_ns_.fetch_add(ns * stands_for / items, std::memory_order_relaxed);

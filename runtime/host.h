@@ -143,12 +143,17 @@ class Host : public DirectReader, public Runnable, public NodeServices {
     const std::uint64_t started_;
   };
 
+  // Of a step: what it did in the meantime for other nodes, which is not to be counted as its own.
+  std::uint64_t for_others_ns_ = 0;
+
   // Times what a step does for its items. Reading the clock costs more than a cheap item does, so
   // where items are known to be cheap only now and then a step is timed, and stands for the others.
   class StepTime {
    public:
     explicit StepTime(Host& host)
-        : host_(host), is_timed_(host.wants_timing()), started_(is_timed_ ? now_ns() : 0) {}
+        : host_(host), is_timed_(host.wants_timing()), started_(is_timed_ ? now_ns() : 0) {
+      host_.for_others_ns_ = 0;
+    }
     void account(std::uint64_t items) const;
 
    private:

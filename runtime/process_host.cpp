@@ -319,7 +319,7 @@ void ProcessHost::process_inline(Packet& packet, std::span<PayloadRef> inputs) {
   const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
   if (cost == 0 || cost >= Scheduler::kHeavyNs) {
     wake_readers();
-    engine_.scheduler().before_heavy();
+    for_others_ns_ += engine_.scheduler().before_heavy();
   }
   Item item(*this, inputs, *packet.token, packet.place(), emissions_);
   Context ctx(*this, &item, 0);
@@ -441,12 +441,12 @@ void ProcessHost::Work::run() {
     items.emplace_back(host, unit.payloads(), *packet.token, packet.place(),
                        emissions[items.size()]);
   }
+  if (!host.runs_elsewhere_) host.engine_.scheduler().before_heavy();
   started_ = now_ns();
   if (host.lanes_) {
     run_on_lanes();
     return;
   }
-  if (!host.runs_elsewhere_) host.engine_.scheduler().before_heavy();
   if (host.plan_node_.spec().takes_batches()) {
     Context ctx(host, items.empty() ? nullptr : &items.front(), worker);
     const CallTime time(host.measures_.get());

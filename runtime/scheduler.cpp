@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <deque>
 #include <mutex>
 #include <numeric>
@@ -189,10 +190,11 @@ void Scheduler::share(std::size_t node, Runnable& work) {
   graph_->nodes[node].try_put(&work);
 }
 
-void Scheduler::before_heavy() {
+std::uint64_t Scheduler::before_heavy() {
   Kept& kept = Scheduler::kept();
-  if (kept.owner != this) return;
-  std::uint64_t left_ns = kShortNs;
+  if (kept.owner != this || kept.count == 0) return 0;
+  const auto started = std::chrono::steady_clock::now();
+  std::uint64_t left_ns = kHeavyNs;
   while (kept.count > 0) {
     const Kept::Entry entry = kept.take_first();
     const std::uint64_t expected_ns = entry.work->expected_ns();
@@ -204,6 +206,8 @@ void Scheduler::before_heavy() {
       finish_one();
     }
   }
+  return static_cast<std::uint64_t>((std::chrono::steady_clock::now() - started) /
+                                    std::chrono::nanoseconds(1));
 }
 
 void Scheduler::share_kept(Kept& kept) {

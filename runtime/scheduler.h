@@ -27,8 +27,6 @@ class Scheduler {
  public:
   // Work above this is worth moving to another core: about the cost of waking a thread there.
   static constexpr std::uint64_t kHeavyNs = 5'000;
-  // Work up to this is done sooner than another thread would begin with it.
-  static constexpr std::uint64_t kShortNs = kHeavyNs;
 
   // `on_idle` is called, by the thread that ran the last of the work and by one at a time, whenever
   // nothing is left to run. It may submit.
@@ -48,8 +46,9 @@ class Scheduler {
   // pool.
   void run_here(Runnable& work);
   // The calling thread is about to be busy for long: what it kept for itself is run now where it is
-  // short, and offered to others where it is not.
-  void before_heavy();
+  // short, as that is done sooner than another thread would begin with it, and offered to others
+  // where it is not. The nanoseconds that it took.
+  std::uint64_t before_heavy();
   // Offers to others what the calling thread kept for itself and has grown since to more than that.
   void share_grown();
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <latch>
 #include <list>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -88,6 +89,30 @@ TEST(Scheduler, WaitsForWorkOnOtherThreads) {
   pool.wait_idle();
   EXPECT_TRUE(ended);
   other.join();
+}
+
+// What one work keeps before it goes on with something long, on a pool of one thread.
+TEST(Scheduler, RunsWhatIsShortBeforeALongCallAndOffersTheRest) {
+  std::vector<std::string> order;
+  Scheduler pool(1, [] {});
+  const std::size_t node = pool.add_node();
+  Work unknown([&] { order.push_back("unknown"); }, 0);
+  Work first([&] { order.push_back("first"); }, 3'000);
+  Work second([&] { order.push_back("second"); }, 3'000);  // with the first too much
+  Work third([&] { order.push_back("third"); }, 1'000);
+  Work caller([&] {
+    for (Work* kept : {&unknown, &first, &second, &third}) pool.submit(node, *kept);
+    EXPECT_GT(pool.before_heavy(), 0u);
+    order.push_back("long call");
+    EXPECT_EQ(pool.before_heavy(), 0u);
+  });
+  pool.submit(node, caller);
+  pool.wait_idle();
+
+  ASSERT_EQ(order.size(), 5u);
+  EXPECT_EQ(order[0], "first");
+  EXPECT_EQ(order[1], "third");
+  EXPECT_EQ(order[2], "long call");
 }
 
 TEST(Scheduler, HasAThreadOfItsOwnHoweverManyThereAre) {
