@@ -1,4 +1,5 @@
 #include "sluice/core/model.h"
+#include "sluice/core/processor.h"
 #include "sluice/core/registry.h"
 #include "sluice/graphs/values.h"
 #include "sluice/runtime/cli/commands.h"
@@ -95,7 +96,7 @@ int doctor_command() {
                                                 SLUICE_BUILD_TYPE, __VERSION__));
   text += line("nodes", fmt::format("{} types", node_types().size()));
   text += "\nmachine\n";
-  const std::string model = value_in("/proc/cpuinfo", "model name");
+  const std::string model = processor_name();
   text += line("  processor", model.empty() ? "unknown" : model);
   text += line("  features", cpu_features());
   text += line("  cores", cores());

@@ -1,0 +1,102 @@
+#include "sluice/runtime/engine.h"
+#include "sluice/runtime/node_host.h"
+#include "sluice/runtime/process_host.h"
+
+#include <iterator>
+#include <utility>
+
+// The calls of a node that its host hands out: to the pool, to threads of the node, to lanes.
+
+namespace sluice {
+
+void ProcessHost::Work::run() {
+  ProcessHost& host = host_;
+  if (emissions.size() < item_count) emissions.resize(item_count);
+  items.reserve(item_count);
+  for (Unit& unit : units.all()) {
+    Packet& packet = unit.packet;
+    if (!packet.is_item()) continue;
+    items.emplace_back(host, unit.payloads(), *packet.token, packet.place(),
+                       emissions[items.size()]);
+  }
+  if (!host.runs_elsewhere_) host.engine_.scheduler().before_heavy();
+  started_ = now_ns();
+  if (host.lanes_) {
+    run_on_lanes();
+    return;
+  }
+  if (host.plan_node_.spec().takes_batches()) {
+    Context ctx(host, items.empty() ? nullptr : &items.front(), worker);
+    const CallTime time(host.measures_.get());
+    node_calls::process_batch(host.node_, ctx, items);
+  } else {
+    for (Item& item : items) {
+      Context ctx(host, &item, worker);
+      item.set_status(host.engine_.was_aborted()
+                          ? Status(Code::kCancelled, "run.aborted", "the run was ended")
+                          : host.call(ctx));
+    }
+  }
+  end();
+}
+
+// Once `done` is set the work may be another's.
+void ProcessHost::Work::end() {
+  ProcessHost& host = host_;
+  const std::uint64_t ns = now_ns() - started_;
+  if (host.lanes_ && host.measures_) host.measures_->calls.add(ns);
+  host.busy_ns_.fetch_add(ns, std::memory_order_relaxed);
+  host.learn_cost(ns, items.size());
+  done.store(true, std::memory_order_release);
+  host.wake();
+}
+
+Context ProcessHost::Work::context() {
+  return Context(host_, items.empty() ? nullptr : &items.front(), worker);
+}
+
+// A run may come back before the next one is submitted, so one more than there are is awaited.
+void ProcessHost::Work::run_on_lanes() {
+  ProcessHost& host = host_;
+  host.engine_.scheduler().begin_external();
+  Context ctx = context();
+  runs_ = node_calls::begin_batch(host.node_, ctx, items);
+  const std::size_t runs = runs_.size();
+  away_.store(runs + 1, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < runs; ++i) {
+    host.lanes_->submit({std::move(runs_[i].inputs), host.budget(),
+                         [this, i](Status status, std::span<Tensor> outputs) {
+                           run_came_back(i, std::move(status), outputs);
+                         }});
+  }
+  one_back();
+}
+
+void ProcessHost::Work::one_back() {
+  if (away_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  Scheduler& scheduler = host_.engine_.scheduler();
+  Context ctx = context();
+  node_calls::end_batch(host_.node_, ctx, items, runs_);
+  runs_.clear();
+  end();
+  scheduler.end_external();
+}
+
+void ProcessHost::Work::run_came_back(std::size_t run, Status status, std::span<Tensor> outputs) {
+  runs_[run].status = std::move(status);
+  runs_[run].outputs.assign(std::move_iterator(outputs.begin()), std::move_iterator(outputs.end()));
+  one_back();
+}
+
+void ProcessHost::Work::clear() {
+  units.clear();
+  after.clear();
+  item_count = 0;
+  ends_group = false;
+  items.clear();
+  for (std::vector<Emission>& of_item : emissions) of_item.clear();
+  done.store(false, std::memory_order_relaxed);
+  handed_out = false;
+}
+
+}  // namespace sluice
