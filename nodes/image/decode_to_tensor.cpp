@@ -76,7 +76,7 @@ nodes:
     if (!tensor) return tensor.status();
     const RowSource source{width, height, 4, [&rows](int y) { return rows.row(y); }};
     if (!fill_from_rows(recipe_, *placed, source, *tensor) || !rows.finish()) return false;
-    emit(ctx, *placed, width, height, std::move(*tensor));
+    emit_tensor(ctx, {out, map}, *placed, width, height, std::move(*tensor));
     return true;
   }
 
@@ -84,19 +84,7 @@ nodes:
     const auto picture = decode_image(view, reading.decoding(ctx));
     if (!picture) return picture.status();
     ctx.item().count_allocated(picture->size_bytes());
-    const auto placed = place(recipe_, picture->width(), picture->height());
-    if (!placed) return placed.status();
-    auto tensor = ctx.allocate_tensor(DType::kF32, shape_of(recipe_, *placed));
-    if (!tensor) return tensor.status();
-    if (Status status = fill_from_image(recipe_, *placed, *picture, ctx, *tensor); !status)
-      return status;
-    emit(ctx, *placed, picture->width(), picture->height(), std::move(*tensor));
-    return Status::ok();
-  }
-
-  static void emit(Context& ctx, const Placement& placed, int width, int height, Tensor tensor) {
-    if (ctx.wanted(map)) ctx.emit(map, map_of(placed, width, height));
-    ctx.emit(out, std::move(tensor));
+    return emit_tensor_of(ctx, {out, map}, recipe_, *picture);
   }
 
   TensorRecipe recipe_;

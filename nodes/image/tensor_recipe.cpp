@@ -194,4 +194,22 @@ Status fill_from_image(const TensorRecipe& recipe, const Placement& placed, cons
   return Status::ok();
 }
 
+void emit_tensor(Context& ctx, const TensorOutputs& outputs, const Placement& placed,
+                 int picture_width, int picture_height, Tensor tensor) {
+  if (ctx.wanted(outputs.map)) ctx.emit(outputs.map, map_of(placed, picture_width, picture_height));
+  ctx.emit(outputs.tensor, std::move(tensor));
+}
+
+Status emit_tensor_of(Context& ctx, const TensorOutputs& outputs, const TensorRecipe& recipe,
+                      const Image& picture) {
+  const auto placed = place(recipe, picture.width(), picture.height());
+  if (!placed) return placed.status();
+  auto tensor = ctx.allocate_tensor(DType::kF32, shape_of(recipe, *placed));
+  if (!tensor) return tensor.status();
+  if (Status status = fill_from_image(recipe, *placed, picture, ctx, *tensor); !status)
+    return status;
+  emit_tensor(ctx, outputs, *placed, picture.width(), picture.height(), std::move(*tensor));
+  return Status::ok();
+}
+
 }  // namespace sluice

@@ -58,4 +58,15 @@ bool fill_from_rows(const TensorRecipe& recipe, const Placement& placed, const R
 Status fill_from_image(const TensorRecipe& recipe, const Placement& placed, const Image& picture,
                        Context& ctx, const Tensor& tensor);
 
+// Where a node gives the tensor, and how it lies on the picture.
+struct TensorOutputs {
+  const Out<Tensor>& tensor;
+  const Out<ImageMap>& map;
+};
+void emit_tensor(Context& ctx, const TensorOutputs& outputs, const Placement& placed,
+                 int picture_width, int picture_height, Tensor tensor);
+// Makes the tensor of a picture, and gives it. Errors: those of `place` and of fill_from_image.
+Status emit_tensor_of(Context& ctx, const TensorOutputs& outputs, const TensorRecipe& recipe,
+                      const Image& picture);
+
 }  // namespace sluice

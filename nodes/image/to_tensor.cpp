@@ -49,16 +49,7 @@ nodes:
   }
 
   Status process(Context& ctx) override {
-    const Image& picture = ctx.get(image);
-    const auto placed = place(recipe_, picture.width(), picture.height());
-    if (!placed) return placed.status();
-    auto tensor = ctx.allocate_tensor(DType::kF32, shape_of(recipe_, *placed));
-    if (!tensor) return tensor.status();
-    if (Status status = fill_from_image(recipe_, *placed, picture, ctx, *tensor); !status)
-      return status;
-    if (ctx.wanted(map)) ctx.emit(map, map_of(*placed, picture.width(), picture.height()));
-    ctx.emit(out, std::move(*tensor));
-    return Status::ok();
+    return emit_tensor_of(ctx, {out, map}, recipe_, ctx.get(image));
   }
 
  private:
