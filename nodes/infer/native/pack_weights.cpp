@@ -1,4 +1,4 @@
-#include "sluice/core/read_file.h"
+#include "sluice/core/processor.h"
 #include "sluice/nodes/infer/native/kernels/cpu.h"
 #include "sluice/nodes/infer/native/layer.h"
 
@@ -144,19 +144,6 @@ PackedWeights pack_weights(const graph::Node& node, std::span<const Tensor* cons
 }
 
 namespace {
-
-// Tells one kind of processor from another, whose answers are not the same.
-const std::string& processor_name() {
-  static const std::string kName = [] {
-    const Result<std::string> text = read_file("/proc/cpuinfo");
-    constexpr std::string_view kLabel = "model name\t: ";
-    const std::size_t at = text ? text->find(kLabel) : std::string::npos;
-    if (at == std::string::npos) return std::string("unknown processor");
-    const std::size_t begin = at + kLabel.size();
-    return text->substr(begin, text->find('\n', begin) - begin);
-  }();
-  return kName;
-}
 
 // Of Sluice's kernels: answers about others do not hold for them. To be raised with any change of
 // what a convolution costs.
