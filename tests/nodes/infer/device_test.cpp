@@ -1,10 +1,9 @@
-#include "sluice/core/model.h"
 #include "sluice/graphs/make_plan.h"
-#include "sluice/nodes/infer/graph/importer.h"
 #include "sluice/runtime/pipeline.h"
 
 #include "tests/nodes/image/pictures.h"
 #include "tests/nodes/infer/graph/onnx_writer.h"
+#include "tests/nodes/infer/held_backend.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/tensors.h"
 
@@ -12,7 +11,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <semaphore>
 #include <utility>
 
 // `infer` with `device: sim`: the engine, the lanes and the simulated device as a user has them.
@@ -150,85 +148,25 @@ TEST(InferOnADevice, IsReportedWithItsLanes) {
   EXPECT_EQ(node->workers, 9u);  // two in flight and one prepared for each
 }
 
-// A model whose runs last until the test lets them end.
-struct Gate {
-  std::counting_semaphore<> started{0};
-  std::counting_semaphore<> may_end{0};
-};
-Gate& gate() {
-  static Gate one;
+testing::Hold& gate() {
+  static testing::Hold one;
   return one;
 }
-
-class GatedSession final : public Session {
- public:
-  Result<std::span<Tensor>> run(std::span<const Tensor> inputs,
-                                const std::shared_ptr<MemoryBudget>&) override {
-    gate().started.release();
-    if (!gate().may_end.try_acquire_for(kLongEnough)) {
-      return internal("infer.failed", "nobody let it end");
-    }
-    outputs_.assign(inputs.begin(), inputs.end());
-    return std::span<Tensor>(outputs_);
-  }
-
- private:
-  std::vector<Tensor> outputs_;
-};
-
-class GatedModel final : public Model {
- public:
-  explicit GatedModel(graph::Interface interface) : interface_(std::move(interface)) {}
-  const std::vector<ModelPort>& inputs() const override { return interface_.inputs; }
-  const std::vector<ModelPort>& outputs() const override { return interface_.outputs; }
-  const std::map<std::string, std::string>& metadata() const override {
-    return interface_.metadata;
-  }
-  std::string_view backend() const override { return "gated"; }
-  std::size_t weight_bytes() const override { return 0; }
-  Result<std::vector<Shape>> output_shapes(std::span<const Shape> inputs) const override {
-    return std::vector<Shape>(inputs.begin(), inputs.end());
-  }
-  Result<std::unique_ptr<Session>> new_session() const override {
-    return std::unique_ptr<Session>(std::make_unique<GatedSession>());
-  }
-
- private:
-  const graph::Interface interface_;
-};
-
-class GatedBackend final : public Backend {
- public:
-  std::string_view name() const override { return "gated"; }
-  Status available() const override { return Status::ok(); }
-  Result<std::shared_ptr<const Model>> load(const std::string& path,
-                                            const ModelOptions&) const override {
-    if (!path.ends_with("gated.onnx")) return unsupported("model.unsupported", "no model of mine");
-    Result<graph::Interface> interface = graph::read_interface(path);
-    if (!interface) return interface.status();
-    return std::shared_ptr<const Model>(std::make_shared<GatedModel>(std::move(*interface)));
-  }
-};
-[[maybe_unused]] const bool kRegistered = register_backend(std::make_unique<GatedBackend>());
-
-std::string gated_model() {
-  return OnnxWriter()
-      .input("x", {"N", 1, 4, 4})
-      .node("Gated", {"x"}, {"y"})
-      .output("y")
-      .save("gated.onnx");
-}
+[[maybe_unused]] const bool kRegistered =
+    testing::register_held_backend("gated", gate(), testing::HeldRuns::kCompute);
 
 TEST(InferOnADevice, LeavesThePoolToTheOtherNodes) {
   RunOptions options;
   options.threads = 1;
   PipelineResult loaded = Pipeline::load(
-      plan_text(pixels(gated_model(), "device: sim, streams: 2", "width: 4, height: 4") + R"(
+      plan_text(
+          pixels(testing::held_model("gated"), "device: sim, streams: 2", "width: 4, height: 4") +
+              R"(
   quick:  { type: app_in, payload: Image }
   small:  { type: image.to_tensor, from: quick, width: 4, height: 4, channels: grey }
   done:   { type: app_out, from: small }
 )",
-                "test.yaml"),
+          "test.yaml"),
       options);
   ASSERT_TRUE(loaded) << loaded.error();
   Pipeline pipeline = std::move(*loaded);
@@ -248,7 +186,8 @@ TEST(InferOnADevice, LeavesThePoolToTheOtherNodes) {
 
 TEST(InferOnADevice, EndsTheRunAtOnceThoughAKernelDoesNot) {
   {
-    Pipeline pipeline = opened(pixels(gated_model(), "device: sim", "width: 4, height: 4"));
+    Pipeline pipeline =
+        opened(pixels(testing::held_model("gated"), "device: sim", "width: 4, height: 4"));
     pipeline.output<Tensor>("end", [](const Tensor&) {});
     ASSERT_TRUE(pipeline.start().is_ok());
     Input<Image> photos = pipeline.input<Image>("photos");

@@ -1,17 +1,14 @@
-#include "sluice/core/model.h"
 #include "sluice/graphs/make_plan.h"
-#include "sluice/nodes/infer/graph/importer.h"
 #include "sluice/runtime/pipeline.h"
 
 #include "tests/nodes/image/pictures.h"
-#include "tests/nodes/infer/graph/onnx_writer.h"
+#include "tests/nodes/infer/held_backend.h"
 #include "tests/support/status_matchers.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
-#include <semaphore>
 
 // A pipeline whose model runs for as long as the test likes, in a backend that says so.
 
@@ -19,78 +16,18 @@ namespace sluice {
 namespace {
 
 using testing::flat_image;
-using testing::OnnxWriter;
 
 constexpr std::chrono::seconds kLongEnough{30};  // only waited for where the engine is broken
 
-struct Hold {
-  std::counting_semaphore<> started{0};
-  std::counting_semaphore<> may_end{0};
-};
-Hold& hold() {
-  static Hold one;
+testing::Hold& hold() {
+  static testing::Hold one;
   return one;
 }
-
-class HeldSession final : public Session {
- public:
-  Result<std::span<Tensor>> run(std::span<const Tensor> inputs,
-                                const std::shared_ptr<MemoryBudget>&) override {
-    hold().started.release();
-    if (!hold().may_end.try_acquire_for(kLongEnough)) {
-      return internal("infer.failed", "nobody let it end: it held up who would have");
-    }
-    outputs_.assign(inputs.begin(), inputs.end());
-    return std::span<Tensor>(outputs_);
-  }
-
- private:
-  std::vector<Tensor> outputs_;
-};
-
-class HeldModel final : public Model {
- public:
-  explicit HeldModel(graph::Interface interface) : interface_(std::move(interface)) {}
-  const std::vector<ModelPort>& inputs() const override { return interface_.inputs; }
-  const std::vector<ModelPort>& outputs() const override { return interface_.outputs; }
-  const std::map<std::string, std::string>& metadata() const override {
-    return interface_.metadata;
-  }
-  std::string_view backend() const override { return "held"; }
-  std::size_t weight_bytes() const override { return 0; }
-  bool may_wait() const override { return true; }
-  Result<std::vector<Shape>> output_shapes(std::span<const Shape> inputs) const override {
-    return std::vector<Shape>(inputs.begin(), inputs.end());
-  }
-  Result<std::unique_ptr<Session>> new_session() const override {
-    return std::unique_ptr<Session>(std::make_unique<HeldSession>());
-  }
-
- private:
-  const graph::Interface interface_;
-};
-
-// Takes the one file that these tests write.
-class HeldBackend final : public Backend {
- public:
-  std::string_view name() const override { return "held"; }
-  Status available() const override { return Status::ok(); }
-  Result<std::shared_ptr<const Model>> load(const std::string& path,
-                                            const ModelOptions&) const override {
-    if (!path.ends_with("held.onnx")) return unsupported("model.unsupported", "no model of mine");
-    Result<graph::Interface> interface = graph::read_interface(path);
-    if (!interface) return interface.status();
-    return std::shared_ptr<const Model>(std::make_shared<HeldModel>(std::move(*interface)));
-  }
-};
-[[maybe_unused]] const bool kRegistered = register_backend(std::make_unique<HeldBackend>());
+[[maybe_unused]] const bool kRegistered =
+    testing::register_held_backend("held", hold(), testing::HeldRuns::kMayWait);
 
 PipelineResult load_held(int threads) {
-  const std::string model = OnnxWriter()
-                                .input("x", {"N", 1, 4, 4})
-                                .node("Held", {"x"}, {"y"})
-                                .output("y")
-                                .save("held.onnx");
+  const std::string model = testing::held_model("held");
   RunOptions options;
   options.threads = threads;
   return Pipeline::load(plan_text(R"(
