@@ -1,7 +1,7 @@
 #include "sluice/nodes/infer/gpu/lowering.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 
 // Arithmetic on elements.
 namespace sluice::gpu {
@@ -163,42 +163,58 @@ Status Lowering::lower_op(const graph::Cast& op) {
   return Status::ok();
 }
 
-// y = x * s + (shift - mean * s), s = scale / sqrt(variance + epsilon): vectors over the channels.
+// Vectors over the channels, in f32: s = scale / sqrt(variance + epsilon) and shift - mean * s.
+Result<std::pair<Operand, Operand>> Lowering::affine(float epsilon) {
+  std::array<Operand, 4> parameters;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    Result<Operand> parameter = vector_f32(node_->inputs[i + 1]);
+    if (!parameter) return parameter.status();
+    parameters[i] = *parameter;
+  }
+  const auto& [scale, shift, mean, variance] = parameters;
+  const View form = dense(SLUICE_CUDA_F32, dims_of(scale.view));
+  const auto chain_of = [&](const Operand& first) {
+    Chain chain;
+    chain.op.kind = SLUICE_CUDA_OP_MAP;
+    chain.op.as.map.compute = SLUICE_CUDA_COMPUTE_F32;
+    static_cast<void>(add_operand(chain, first));
+    return chain;
+  };
+  const auto with = [&](Chain& chain, sluice_cuda_binary function, const Operand& other) {
+    sluice_cuda_stage& stage = add_stage(chain.op, SLUICE_CUDA_STAGE_BINARY);
+    stage.function = function;
+    stage.operand = chain.op.inputs;
+    stage.reversed = 1;
+    static_cast<void>(add_operand(chain, other));
+  };
+  // A leaky ReLU of slope 1 changes nothing: it is there for what it adds.
+  Chain factors = chain_of(variance);
+  add_activation(factors, {graph::UnaryKind::kLeakyRelu, 1.0F, 0, 1.0F, epsilon});
+  add_activation(factors, {graph::UnaryKind::kSqrt});
+  with(factors, SLUICE_CUDA_DIV, scale);
+  const Operand factor = make(form);
+  emit_chain(std::move(factors), factor);
+  Chain offsets = chain_of(mean);
+  with(offsets, SLUICE_CUDA_MUL, factor);
+  with(offsets, SLUICE_CUDA_SUB, shift);
+  const Operand offset = make(form);
+  emit_chain(std::move(offsets), offset);
+  return std::pair(factor, offset);
+}
+
 Status Lowering::lower_op(const graph::BatchNorm& op) {
   const ValueId in = node_->inputs[0], out = node_->outputs[0];
   const Dims dims = shape(out).dims();
-  const auto value = [&](std::size_t operand) -> const Tensor* {
-    const graph::Fact& what = fact(node_->inputs[operand]);
-    return what.value ? &*what.value : nullptr;
-  };
-  for (std::size_t operand = 1; operand < 5; ++operand) {
-    if (value(operand) == nullptr) return refuse("its parameters are computed by the model");
-  }
-  const Shape channels{dims[1]};
-  Result<Tensor> scale = Tensor::allocate(DType::kF32, channels);
-  if (!scale) return scale.status();
-  Result<Tensor> shift = Tensor::allocate(DType::kF32, channels);
-  if (!shift) return shift.status();
-  for (std::int64_t c = 0; c < dims[1]; ++c) {
-    const auto number = [&](std::size_t k) {
-      return static_cast<double>(value(k)->data<float>()[c]);
-    };
-    const double factor = number(1) / std::sqrt(number(4) + static_cast<double>(op.epsilon));
-    scale->data<float>()[c] = static_cast<float>(factor);
-    shift->data<float>()[c] = static_cast<float>(number(2) - number(3) * factor);
-  }
+  const auto vectors = affine(op.epsilon);
+  if (!vectors) return vectors.status();
   Result<Chain> chain = begin_chain(in, dims, SLUICE_CUDA_COMPUTE_F32);
   if (!chain) return chain.status();
-  const std::string name = "norm" + std::to_string(out);
-  for (const auto& [tensor, function] :
-       {std::pair(&*scale, SLUICE_CUDA_MUL), std::pair(&*shift, SLUICE_CUDA_ADD)}) {
-    const View form = dense(SLUICE_CUDA_F32, channels.dims());
-    Result<Operand> vector = constant(*tensor, form, name + (tensor == &*scale ? "*" : "+"));
-    if (!vector) return vector.status();
+  for (const auto& [vector, function] :
+       {std::pair(vectors->first, SLUICE_CUDA_MUL), std::pair(vectors->second, SLUICE_CUDA_ADD)}) {
     View wide = dense(SLUICE_CUDA_F32, dims);
     std::fill_n(wide.strides, wide.rank, 0);
     wide.strides[1] = 1;
-    const Result<int> operand = add_operand(*chain, Operand{vector->place, wide});
+    const Result<int> operand = add_operand(*chain, Operand{vector.place, wide});
     if (!operand) return operand.status();
     sluice_cuda_stage& stage = add_stage(chain->op, SLUICE_CUDA_STAGE_BINARY);
     stage.function = function;

@@ -143,7 +143,7 @@ Status Lowering::lower_op(const graph::Pad& op) {
   std::ranges::copy(amounts->before, pad.as.pad.before);
   const ValueId number = graph::Graph::operand(*node_, 2);
   if (number != kNoValue) {
-    if (!is_known(number)) return refuse("the number that it pads with is computed by the model");
+    if (!is_known(number)) return pad_with(number, *amounts);
     const Tensor one = fact(number).value->reshaped(Shape{});
     lay_out(one, dense(from->view.type, {}), reinterpret_cast<std::byte*>(&pad.as.pad.value));
   }
@@ -152,6 +152,30 @@ Status Lowering::lower_op(const graph::Pad& op) {
       put_new(out, repeats(from->view) ? dense(from->view.type, dims)
                                        : dense_like(from->view.type, dims, from->view));
   emit(pad, {&*from, 1}, {&to, 1});
+  return Status::ok();
+}
+
+// With a number that the model computes: the result is filled with it, and what there is laid over.
+Status Lowering::pad_with(ValueId number, const graph::PadAmounts& amounts) {
+  Result<Operand> from = get_stored(node_->inputs[0]);
+  if (!from) return from.status();
+  Result<Operand> filling = get_stored(number);
+  if (!filling) return filling.status();
+  const ValueId out = node_->outputs[0];
+  const Operand whole = put_new(out, dense(from->view.type, shape(out).dims()));
+  const Operand everywhere{filling->place,
+                           broadcast(*reshaped(filling->view, {}), shape(out).dims())};
+  emit(op_of(SLUICE_CUDA_OP_COPY), {&everywhere, 1}, {&whole, 1});
+  Operand read = *from, written = whole;
+  for (std::size_t axis = 0; axis < amounts.before.size(); ++axis) {
+    const std::int64_t before = amounts.before[axis], after = amounts.after[axis];
+    const std::int64_t left =
+        read.view.dims[axis] + std::min<std::int64_t>(before, 0) + std::min<std::int64_t>(after, 0);
+    if (left <= 0) return Status::ok();
+    read.view = part(read.view, axis, std::max<std::int64_t>(-before, 0), left);
+    written.view = part(written.view, axis, std::max<std::int64_t>(before, 0), left);
+  }
+  emit(op_of(SLUICE_CUDA_OP_COPY), {&read, 1}, {&written, 1});
   return Status::ok();
 }
 

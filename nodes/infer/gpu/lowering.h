@@ -97,6 +97,7 @@ class Lowering {
   Status lower_op(const graph::Where& op);
   Status lower_op(const graph::Cast& op);
   Status lower_op(const graph::BatchNorm& op);
+  Result<std::pair<Operand, Operand>> affine(float epsilon);
   Result<Chain> begin_chain(graph::ValueId id, Dims dims, std::int32_t compute);
   // Which operand of the chain's operator the value is.
   Result<int> add_operand(Chain& chain, graph::ValueId id, Dims dims);
@@ -123,6 +124,7 @@ class Lowering {
   Status lower_op(const graph::SpaceToDepth& op);
   Status reshape();
   Status rearrange(Dims parts, Dims order);
+  Status pad_with(graph::ValueId number, const graph::PadAmounts& amounts);
 
   // lower_reduction.cpp
   Status lower_op(const graph::Reduce& op);
