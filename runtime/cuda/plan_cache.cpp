@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string_view>
 
 namespace sluice::cuda {
@@ -43,10 +43,12 @@ void PlanCache::keep(const std::string& question, const std::string& way) {
 
 void PlanCache::read() {
   is_read_ = true;
-  if (file_.empty()) return;
-  std::ifstream file(file_, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  std::string_view rest = text;
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file_, ignored)) return;
+  std::ostringstream text;
+  text << std::ifstream(file_, std::ios::binary).rdbuf();
+  const std::string all = std::move(text).str();
+  std::string_view rest = all;
   const std::size_t first = rest.find('\n');
   if (first == std::string_view::npos || rest.substr(0, first) != header_) return;
   is_ours_ = true;
