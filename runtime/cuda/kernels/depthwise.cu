@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(128) conv_depthwise(const __grid_constant__ De
     float sums[kNeighbours][kPack];
 #pragma unroll
     for (int c = 0; c < kPack; ++c) {
-      const float bias = conv.bias ? conv.bias[(channel + c) * conv.bias_stride] : 0.0f;
+      const float bias = bias_of(conv, channel + c);
 #pragma unroll
       for (int n = 0; n < kNeighbours; ++n) sums[n][c] = bias;
     }
