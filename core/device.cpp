@@ -81,6 +81,12 @@ class HostDevice final : public Device {
 
 }  // namespace
 
+Status Device::upload(const BufferRange& to, const std::byte* from) {
+  on_host_access(to, Access::kWrite);
+  if (to.size_bytes > 0) std::memcpy(to.data(), from, to.size_bytes);
+  return Status::ok();
+}
+
 Device& host_device() {
   static HostDevice& device = *new HostDevice;
   return device;

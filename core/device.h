@@ -76,7 +76,7 @@ class Stream {
 };
 
 // Threads: thread-safe. Lifetime: outlives its streams, events and buffers.
-class Device {
+class Device : public std::enable_shared_from_this<Device> {
  public:
   virtual ~Device() = default;
   virtual std::string name() const = 0;  // "cpu", "cuda:0", "sim"
@@ -86,10 +86,15 @@ class Device {
   // Errors: memory.limit, memory.exhausted. Blocks: may wait for the device, as cudaMalloc does.
   virtual Result<Buffer> allocate(MemoryKind kind, std::size_t size_bytes,
                                   const std::shared_ptr<MemoryBudget>& budget) = 0;
+  // Copies from the host's memory and waits until that is done: for what is made once, as weights
+  // are. Errors: the device's own.
+  virtual Status upload(const BufferRange& to, const std::byte* from);
   virtual Result<std::unique_ptr<Stream>> new_stream() = 0;
   virtual Result<std::unique_ptr<Event>> new_event() = 0;
   // What computes operators on it; null where programs compute by themselves.
   virtual const sluice_cuda_api* operators() const { return nullptr; }
+  // Which of several it is, for those.
+  virtual std::int32_t ordinal() const { return 0; }
   // Why the device is lost; ok while it is not.
   virtual Status failure() const = 0;
   // The calling thread is about to read or write, by itself, bytes that work of a stream uses as

@@ -33,6 +33,7 @@ class DeviceProgram {
   struct Plan {
     std::vector<TensorSpec> outputs;
     std::size_t arena_bytes = 0;  // of the device's memory, for what lies between its operators
+    std::shared_ptr<const void> prepared;  // the program's own, for the run
   };
   // What inputs like these make of it. Looks at their types and shapes only; computes nothing.
   // Errors: infer.shape and the like; they are those of the work.
@@ -43,6 +44,7 @@ class DeviceProgram {
     std::span<const Tensor> inputs;   // in the device's memory, as are
     std::span<const Tensor> outputs;  // these, which it writes, and
     BufferRange arena;                // this
+    std::shared_ptr<const void> prepared;  // what `plan` gave for inputs like these
   };
   // Kernel::run says when it is called. What the spans name lives until the work is done.
   virtual Status run(const Run& run) = 0;

@@ -185,7 +185,8 @@ Status Lane::launch(LaneSlot& slot) {
                            return program_->run({stream,
                                                  slot.device_inputs,
                                                  slot.device_outputs,
-                                                 {slot.arena, 0, slot.plan.arena_bytes}});
+                                                 {slot.arena, 0, slot.plan.arena_bytes},
+                                                 slot.plan.prepared});
                          }});
 }
 

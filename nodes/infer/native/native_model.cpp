@@ -9,9 +9,6 @@
 namespace sluice::native {
 namespace {
 
-// Values that a shape depends on are lists of extents; anything longer is data.
-constexpr std::int64_t kMaxShapingElements = 4096;
-
 Status check_support(const graph::Graph& graph) {
   std::string list;
   for (const graph::Node& node : graph.nodes) {
@@ -63,82 +60,23 @@ NativeModel::NativeModel(graph::Graph graph, std::vector<PackedWeights> weights)
     : graph_(std::move(graph)),
       weights_(std::move(weights)),
       outputs_(graph::infer_ports(graph_, evaluate)),
-      shapes_by_value_(graph::inputs_that_shape(graph_)),
-      weight_bytes_(constant_bytes(graph_)) {
-  const graph::Uses uses(graph_);
-  for (graph::ValueId id : graph_.inputs) {
-    is_read_.push_back(!uses.consumers(id).empty() || uses.is_output(id));
-  }
-}
+      plan_inputs_(graph_),
+      weight_bytes_(constant_bytes(graph_)) {}
 
 Result<std::vector<Shape>> NativeModel::output_shapes(std::span<const Shape> inputs) const {
-  if (Status status = check_shapes(graph_.input_ports, inputs, is_read_); !status.is_ok())
+  if (Status status = check_shapes(graph_.input_ports, inputs, plan_inputs_.is_read()); !status.is_ok())
     return status;
   return graph::infer_output_shapes(graph_, inputs, evaluate);
 }
 
-bool NativeModel::Key::fits(std::span<const Tensor> inputs) const {
-  if (inputs.size() != shapes.size()) return false;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].shape() != shapes[i]) return false;
-    const bool same_values =
-        values[i].is_empty() ||
-        std::equal(values[i].raw(), values[i].raw() + values[i].size_bytes(), inputs[i].raw());
-    if (!same_values) return false;
-  }
-  return true;
-}
-
-Result<NativeModel::Key> NativeModel::key_of(std::span<const Tensor> inputs) const {
-  Key key;
-  for (const Tensor& input : inputs) key.shapes.push_back(input.shape());
-  if (Status status = check_shapes(graph_.input_ports, key.shapes, is_read_); !status.is_ok())
-    return status;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    Tensor& value = key.values.emplace_back();
-    if (!shapes_by_value_[i]) continue;
-    if (inputs[i].elements() > kMaxShapingElements) {
-      return unsupported("infer.values",
-                         "a shape depends on the " + std::to_string(inputs[i].elements()) +
-                             " values of input '" + graph_.input_ports[i].name + "'");
-    }
-    // The plan outlives the call, the caller's bytes may not.
-    Result<Tensor> copy = Tensor::allocate(inputs[i].dtype(), inputs[i].shape());
-    if (!copy) return copy.status();
-    std::copy_n(inputs[i].raw(), inputs[i].size_bytes(), copy->raw());
-    value = std::move(*copy);
-  }
-  return key;
-}
-
-std::shared_ptr<const Plan> NativeModel::find_plan(std::span<const Tensor> inputs) const {
-  const auto found = std::find_if(plans_.begin(), plans_.end(),
-                                  [&](const Entry& entry) { return entry.key.fits(inputs); });
-  if (found == plans_.end()) return nullptr;
-  plans_.splice(plans_.begin(), plans_, found);
-  return plans_.front().plan;
-}
-
 Result<std::shared_ptr<const Plan>> NativeModel::plan_for(std::span<const Tensor> inputs) const {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (auto plan = find_plan(inputs)) return plan;
-  }
-  Result<Key> key = key_of(inputs);
+  if (auto plan = plans_.find(inputs)) return plan;
+  Result<graph::PlanKey> key = plan_inputs_.key_of(inputs);
   if (!key) return key.status();
-  std::vector<graph::Fact> facts;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    facts.push_back({inputs[i].shape(), inputs[i].dtype(), std::nullopt});
-    if (!key->values[i].is_empty()) facts.back().value = key->values[i];
-  }
   // Made outside the lock: two sessions may make the same plan, which costs time and no more.
-  Result<std::shared_ptr<const Plan>> made = make_plan(graph_, weights_, facts);
+  Result<std::shared_ptr<const Plan>> made = make_plan(graph_, weights_, key->facts(inputs));
   if (!made) return made;
-  const std::scoped_lock lock(mutex_);
-  if (auto plan = find_plan(inputs)) return plan;
-  plans_.push_front({std::move(*key), *made});
-  if (plans_.size() > kMaxPlans) plans_.pop_back();
-  return made;
+  return plans_.add(std::move(*key), inputs, std::move(*made));
 }
 
 Result<std::unique_ptr<Session>> NativeModel::new_session() const {

@@ -1,11 +1,10 @@
 #pragma once
 
 #include "sluice/core/model.h"
+#include "sluice/nodes/infer/graph/plan_cache.h"
 #include "sluice/nodes/infer/native/plan.h"
 
-#include <list>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 namespace sluice::native {
@@ -14,10 +13,6 @@ namespace sluice::native {
 // want them. Plans are made for the shapes that come, and the latest kept for all sessions.
 class NativeModel final : public Model {
  public:
-  // How many shapes a model keeps plans for. A plan is some hundred kB and takes about a
-  // millisecond to make.
-  static constexpr std::size_t kMaxPlans = 16;
-
   // `precision`: of products; where the CPU does not have it they are in fp32. `tuner`: chooses
   // between algorithms when a plan is made; it outlives the model.
   // Errors: model.unsupported, infer.shape (constants that do not fit each other).
@@ -39,31 +34,14 @@ class NativeModel final : public Model {
   Result<std::shared_ptr<const Plan>> plan_for(std::span<const Tensor> inputs) const;
 
  private:
-  // What a plan was made for: shapes, and the bytes of inputs that shapes depend on.
-  struct Key {
-    std::vector<Shape> shapes;
-    std::vector<Tensor> values;  // one an input; empty where shapes do not depend on it
-    bool fits(std::span<const Tensor> inputs) const;
-  };
-  struct Entry {
-    Key key;
-    std::shared_ptr<const Plan> plan;
-  };
-
   NativeModel(graph::Graph graph, std::vector<PackedWeights> weights);
-
-  Result<Key> key_of(std::span<const Tensor> inputs) const;
-  std::shared_ptr<const Plan> find_plan(std::span<const Tensor> inputs) const;
 
   const graph::Graph graph_;
   const std::vector<PackedWeights> weights_;  // one a node
   std::vector<ModelPort> outputs_;
-  std::vector<char> shapes_by_value_;  // inputs_that_shape
-  std::vector<char> is_read_;          // inputs; of one that nothing reads, any shape will do
+  const graph::PlanInputs plan_inputs_;
   std::size_t weight_bytes_ = 0;
-
-  mutable std::mutex mutex_;
-  mutable std::list<Entry> plans_;  // latest first; guarded by mutex_
+  mutable graph::PlanCache<Plan> plans_;
 };
 
 }  // namespace sluice::native

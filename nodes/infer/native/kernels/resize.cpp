@@ -231,6 +231,20 @@ void extrapolate(const ResizeParams& p, std::size_t axis, const Sample* samples,
 
 }  // namespace
 
+AxisTaps axis_taps(const ResizeParams& params, std::size_t axis) {
+  AxisTaps taps;
+  if (!changes(params, axis)) return taps;
+  taps.count = taps_of(params.mode);
+  for (std::int64_t i = 0; i < params.out_dims[axis]; ++i) {
+    const Sample one = sample(params, axis, i);
+    for (int t = 0; t < taps.count; ++t) {
+      taps.places.push_back(one.outside ? -1 : one.index[t]);
+      taps.weights.push_back(one.outside ? (t == 0 ? 1.0f : 0.0f) : one.weight[t]);
+    }
+  }
+  return taps;
+}
+
 std::size_t resize_scratch_bytes(const ResizeParams& p) {
   if (fast_factor(p) > 0) return 0;
   const std::size_t samples = align_up(static_cast<std::size_t>(longest_axis(p)) * sizeof(Sample));

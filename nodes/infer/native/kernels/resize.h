@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace sluice::kernels {
 
@@ -35,6 +36,16 @@ struct ResizeParams {
   std::span<const float> roi = {};  // kTfCropAndResize: starts, then ends, per axis
   float extrapolation = 0.0f;       // kTfCropAndResize: value outside the input
 };
+
+// What each output index of one axis is made of: `count` elements of the input, their places and
+// weights, one index after the other. Count 0: the axis stays as it is. A place of -1 stands for
+// the value outside of the input.
+struct AxisTaps {
+  int count = 0;
+  std::vector<std::int32_t> places;
+  std::vector<float> weights;
+};
+AxisTaps axis_taps(const ResizeParams& params, std::size_t axis);
 
 // Bytes of scratch for `resize` with these parameters.
 std::size_t resize_scratch_bytes(const ResizeParams& params);
