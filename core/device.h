@@ -9,7 +9,8 @@
 #include <string>
 #include <string_view>
 
-struct CUstream_st;  // what CUDA's cudaStream_t points to
+struct CUstream_st;      // what CUDA's cudaStream_t points to
+struct sluice_cuda_api;  // cuda_abi.h
 
 namespace sluice {
 
@@ -87,6 +88,8 @@ class Device {
                                   const std::shared_ptr<MemoryBudget>& budget) = 0;
   virtual Result<std::unique_ptr<Stream>> new_stream() = 0;
   virtual Result<std::unique_ptr<Event>> new_event() = 0;
+  // What computes operators on it; null where programs compute by themselves.
+  virtual const sluice_cuda_api* operators() const { return nullptr; }
   // Why the device is lost; ok while it is not.
   virtual Status failure() const = 0;
   // The calling thread is about to read or write, by itself, bytes that work of a stream uses as

@@ -266,8 +266,8 @@ class Node {
   // one is rejected.
   virtual Status process_batch(Context& ctx, std::span<Item> items);
   // Of a node whose `resolve` said kLanes, in place of the calls above.
-  // A program for each lane; asked for once, after `open`.
-  virtual Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context&,
+  // A program for each lane of the device, which outlives them; asked for once, after `open`.
+  virtual Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context&, Device&,
                                                                        std::size_t /*lanes*/) {
     return internal("node.programs", "this node runs on no device");
   }

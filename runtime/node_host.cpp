@@ -79,8 +79,8 @@ void process_batch(Node& node, Context& ctx, std::span<Item> items) {
 }
 
 Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Node& node, Context& ctx,
-                                                             std::size_t lanes) {
-  return guarded([&] { return node.programs(ctx, lanes); });
+                                                             Device& device, std::size_t lanes) {
+  return guarded([&] { return node.programs(ctx, device, lanes); });
 }
 
 std::vector<DeviceRun> begin_batch(Node& node, Context& ctx, std::span<Item> items) {

@@ -24,7 +24,7 @@ std::size_t process_plain(Node& node, Context& ctx, std::span<Packet> packets,
 // Leaves each item its status.
 void process_batch(Node& node, Context& ctx, std::span<Item> items);
 Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Node& node, Context& ctx,
-                                                             std::size_t lanes);
+                                                             Device& device, std::size_t lanes);
 // What to run for these items; nothing where the call fails, which rejects all of them.
 std::vector<DeviceRun> begin_batch(Node& node, Context& ctx, std::span<Item> items);
 // Leaves each item its status.

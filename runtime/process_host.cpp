@@ -73,11 +73,11 @@ Status ProcessHost::open() {
 
 Status ProcessHost::open_lanes() {
   Context ctx(*this, nullptr, 0);
-  auto programs =
-      node_calls::programs(node_, ctx, static_cast<std::size_t>(plan_node_.common.lanes()));
-  if (!programs) return programs.status();
   Result<Devices::Opened> device = engine_.devices().open(plan_node_.common.device);
   if (!device) return device.status();
+  auto programs = node_calls::programs(node_, ctx, *device->device,
+                                       static_cast<std::size_t>(plan_node_.common.lanes()));
+  if (!programs) return programs.status();
   LaneOptions options;
   options.node = name();
   options.slots = kSlots;

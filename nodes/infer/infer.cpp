@@ -182,7 +182,7 @@ class Infer final : public Node {
     return Status::ok();
   }
 
-  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context& ctx,
+  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context& ctx, Device&,
                                                                std::size_t lanes) override {
     const std::string name = std::filesystem::path(ctx.option(model).text).filename();
     std::vector<std::shared_ptr<DeviceProgram>> programs;

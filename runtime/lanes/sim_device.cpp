@@ -105,6 +105,7 @@ class SimDevice::Core : public std::enable_shared_from_this<Core> {
   }
   std::vector<std::string> stuck() const;
   void end_hung();
+  const sluice_cuda_api* operators() const { return options_.operators; }
   bool has_thread() const { return options_.thread == SimThread::kOwn; }
   // Does what is due, whenever the clock says that something is, until `stop`.
   void serve(std::stop_token stop);
@@ -596,6 +597,7 @@ Result<std::unique_ptr<Event>> SimDevice::new_event() {
   return std::unique_ptr<Event>(std::make_unique<SimEvent>(core_));
 }
 
+const sluice_cuda_api* SimDevice::operators() const { return core_->operators(); }
 Status SimDevice::failure() const { return core_->failure(); }
 void SimDevice::on_host_access(const BufferRange& range, Access access) {
   core_->on_host_access(range, access);

@@ -51,6 +51,8 @@ struct SimOptions {
   double jitter = 0;
   std::uint64_t seed = 0;
   SimErrors errors;
+  // What programs find in Device::operators: a table that computes on the host, or nothing.
+  const sluice_cuda_api* operators = nullptr;
 };
 
 struct SimStats {
@@ -81,6 +83,7 @@ class SimDevice final : public Device {
                           const std::shared_ptr<MemoryBudget>& budget) override;
   Result<std::unique_ptr<Stream>> new_stream() override;
   Result<std::unique_ptr<Event>> new_event() override;
+  const sluice_cuda_api* operators() const override;
   Status failure() const override;
   void on_host_access(const BufferRange& range, Access access) override;
 

@@ -4,49 +4,14 @@
 
 #include <dlfcn.h>
 
-#include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <optional>
-#include <string_view>
 #include <system_error>
 
 namespace sluice::plugins {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string_view environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string_view() : std::string_view(value);
-}
-
-void add_listed(std::string_view list, std::vector<fs::path>& folders) {
-  while (!list.empty()) {
-    const std::size_t colon = std::min(list.find(':'), list.size());
-    if (colon > 0) folders.emplace_back(list.substr(0, colon));
-    list.remove_prefix(std::min(colon + 1, list.size()));
-  }
-}
-
-// The folder of the library that this code is in.
-fs::path own_folder() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<void*>(&own_folder), &info) == 0) return {};
-  std::error_code ignored;
-  return fs::weakly_canonical(info.dli_fname, ignored).parent_path();
-}
-
-fs::path program_folder() {
-  std::error_code ignored;
-  return fs::read_symlink("/proc/self/exe", ignored).parent_path();
-}
-
-// Adds it unless it is there: what is installed has the libraries and the program side by side.
-void add(const fs::path& folder, std::vector<fs::path>& folders) {
-  const fs::path normal = folder.lexically_normal();
-  if (std::ranges::find(folders, normal) == folders.end()) folders.push_back(normal);
-}
 
 // The newest of the versions of a library in a folder.
 std::optional<fs::path> library_in(const fs::path& folder, const std::string& stem) {
@@ -79,18 +44,9 @@ Status not_loadable(const std::string& library) {
 }  // namespace
 
 Folders backend_folders() {
-  Folders folders;
-  const std::string_view listed = environment("SLUICE_BACKENDS");
-  if (listed == "none") {
-    folders.is_off = true;
-    folders.use_system = false;
-    return folders;
-  }
-  add_listed(listed, folders.list);
-  add(own_folder() / "sluice", folders.list);
-  add(program_folder(), folders.list);
-  add(program_folder() / "../lib/sluice", folders.list);
-  if (const fs::path cache = user_cache(); !cache.empty()) add(cache / "backends", folders.list);
+  Folders folders = plugin_folders();
+  const fs::path cache = user_cache();
+  if (!folders.is_off && !cache.empty()) add_folder(cache / "backends", folders);
   return folders;
 }
 

@@ -1,24 +1,17 @@
 #pragma once
 
+#include "sluice/core/plugin_folders.h"
 #include "sluice/core/status.h"
 
 #include <filesystem>
-#include <span>
 #include <string>
 #include <vector>
 
 namespace sluice::plugins {
 
-// Where plugins, and the libraries they run, are looked for.
-struct Folders {
-  std::vector<std::filesystem::path> list;  // first come, first searched
-  bool use_system = true;                   // then the system's own search for libraries
-  bool is_off = false;                      // SLUICE_BACKENDS=none: no plugin is to be used
-};
-
-// The folders of the variable SLUICE_BACKENDS, divided by colons (a Python environment's
-// site-packages will do); then sluice/ beside the library of the nodes, the program's folder,
-// ../lib/sluice from there, and where cmake/fetch_backends.sh unpacks.
+// Where plugins, and the libraries they run, are looked for: the program's own folders for them,
+// then where cmake/fetch_backends.sh unpacks.
+using Folders = PluginFolders;
 Folders backend_folders();
 
 // A library that was opened; it is never closed, since threads and thread-local objects of it may

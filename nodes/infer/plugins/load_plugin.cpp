@@ -15,21 +15,6 @@ Status unavailable(const char* reason, std::string message) {
   return {Code::kUnavailable, reason, std::move(message)};
 }
 
-Result<fs::path> find_plugin(const std::string& name, const Folders& folders) {
-  const std::string file = "libsluice_" + name + ".so";
-  if (folders.is_off) {
-    return unavailable("backend.missing", "SLUICE_BACKENDS=none turns " + file + " off");
-  }
-  std::string searched;
-  for (const fs::path& folder : folders.list) {
-    std::error_code ignored;
-    if (fs::is_regular_file(folder / file, ignored)) return folder / file;
-    searched += (searched.empty() ? "" : ", ") + folder.string();
-  }
-  return unavailable("backend.missing",
-                     "its plugin " + file + " is not there; searched " + searched);
-}
-
 Status check(const Plugin& plugin, const std::string& name, const fs::path& path) {
   const bool same_abi = plugin.abi == kAbi;
   if (!same_abi || std::string_view(plugin.version) != SLUICE_VERSION) {

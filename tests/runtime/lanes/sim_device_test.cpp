@@ -1,5 +1,7 @@
 #include "sluice/runtime/lanes/sim_device.h"
 
+#include "sluice/core/cuda_abi.h"
+
 #include "tests/support/status_matchers.h"
 
 #include <gmock/gmock.h>
@@ -66,6 +68,18 @@ class SimDeviceTest : public ::testing::Test {
   std::unique_ptr<SimDevice> device_;
   BufferRange pinned_, memory_;
 };
+
+TEST_F(SimDeviceTest, GivesTheOperatorsItWasMadeWith) {
+  const sluice_cuda_api api{};
+  SimOptions options = plain_options();
+  open(options);
+  EXPECT_EQ(device_->operators(), nullptr);
+
+  options.operators = &api;
+  open(options);
+
+  EXPECT_EQ(device_->operators(), &api);
+}
 
 TEST_F(SimDeviceTest, CopiesThereAndBackInItsTime) {
   open(plain_options());
