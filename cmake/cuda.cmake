@@ -33,6 +33,16 @@ else()
     list(APPEND missing "cuDNN 9 (${CUDNN_INCLUDE_DIR} has version ${cudnn_major})")
   endif()
 endif()
+# Headers alone, which cmake/fetch_cudnn_frontend.sh puts where they are looked for first.
+set(cache "$ENV{XDG_CACHE_HOME}")
+if(NOT cache)
+  set(cache "$ENV{HOME}/.cache")
+endif()
+find_path(SLUICE_CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h HINTS ${cache}/sluice/cudnn_frontend/include
+  DOC "Where the headers of cuDNN's C++ front end are")
+if(NOT SLUICE_CUDNN_FRONTEND_INCLUDE_DIR)
+  list(APPEND missing "cuDNN's front end (bash cmake/fetch_cudnn_frontend.sh)")
+endif()
 
 if(missing)
   list(JOIN missing "; " missing)

@@ -177,14 +177,16 @@ typedef enum sluice_cuda_op_kind {
   // element of value `outside`. f32 arithmetic.
   SLUICE_CUDA_OP_RESIZE,
   // in[0] x [N, C, spatial], in[1] weights [M, C / group, window], both with any strides;
-  // in[2], if `has_bias`, the bias [M], f32; the input after that, if `has_residual`, [out's dims,
-  // strides may be 0]. out[0] = after(activation(conv + bias) + residual).
+  // in[2], if `has_bias`, the bias [M], f32 or of out's type, of which libraries take the latter
+  // along; the input after that, if `has_residual`, [out's dims, strides may be 0].
+  // out[0] = after(activation(conv + bias) + residual).
   SLUICE_CUDA_OP_CONV,
   // in[0] x [N, C, spatial], in[1] weights [C, M / group, window], bias as above;
   // out[0] = activation(conv_transpose + bias). `pad_begin` is cut from the front of the result.
   SLUICE_CUDA_OP_CONV_TRANSPOSE,
-  // in[0] a [batch, M, K], in[1] b [batch, K, N], in[2], if `has_bias`, f32 [N] or, where `bias_is_
-  // matrix`, of out's type [batch, M, N]; out[0] [batch, M, N] = activation(alpha * a b + beta *
+  // in[0] a [batch, M, K], in[1] b [batch, K, N], in[2], if `has_bias`, [N], f32 or of out's type,
+  // or, where `bias_is_matrix`, of out's type [batch, M, N]; out[0] [batch, M, N] =
+  // activation(alpha * a b + beta *
   // bias). In a, b, out one of the last two strides is 1; strides of the batch may be 0.
   SLUICE_CUDA_OP_MATMUL,
   // in[0] q [batch, heads, Sq, D], in[1] k [batch, heads, Sk, D], in[2] v [batch, heads, Sk, D],
@@ -359,11 +361,13 @@ typedef struct sluice_cuda_api {
   void (*compiled_destroy)(sluice_cuda_compiled* compiled);
   // "cudnn engine 58", "kernel depthwise": what was chosen. Lives as long as `compiled`.
   const char* (*compiled_name)(const sluice_cuda_compiled* compiled);
-  // Queues the work. One pointer an operand.
+  // Queues the work. One pointer an operand, to a multiple of 16 bytes. What is compiled for a lane
+  // shares its workspace: it runs on one stream, or on streams that are ordered.
   int (*run)(sluice_cuda_compiled* compiled, void* stream, const void* const* inputs,
              void* const* outputs);
-  // Records what is queued between the two instead of queueing it. A capture that fails leaves the
-  // stream as it was.
+  // Records what is queued between the two instead of queueing it; both are called by one thread. A
+  // capture that fails leaves the stream as it was. Libraries load code in the first run of an
+  // operator, which is not to be captured.
   int (*capture_begin)(sluice_cuda_lane* lane, void* stream);
   int (*capture_end)(sluice_cuda_lane* lane, void* stream, sluice_cuda_graph** graph);
   int (*graph_launch)(sluice_cuda_graph* graph, void* stream);

@@ -85,7 +85,7 @@ CudaPlugin::Driver CudaPlugin::ask_driver(const Libraries& libraries) {
   void* const library = dlopen(libraries.driver.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     return {{failed("driver", loader_words(),
-                    "install NVIDIA's driver; a container needs the GPUs handed in")}};
+                    "install NVIDIA's driver, or hand the GPUs into the container")}};
   }
   const DriverFunctions functions(library);
   if (!functions.are_there()) {

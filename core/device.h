@@ -76,7 +76,7 @@ class Stream {
 };
 
 // Threads: thread-safe. Lifetime: outlives its streams, events and buffers.
-class Device {
+class Device : public std::enable_shared_from_this<Device> {
  public:
   virtual ~Device() = default;
   virtual std::string name() const = 0;  // "cpu", "cuda:0", "sim"

@@ -162,10 +162,17 @@ struct CommonOptions {
   Duration batch_wait = std::chrono::milliseconds(5);
   bool batch_given = false;
   std::vector<PadRule> pad;
-  std::string device = "auto";  // auto and cpu: none with lanes
-  int streams = 0;              // 0: as `lanes` says
+  // Of a planned node: what it runs on. "cpu" and "auto" are the CPU, "sim" and "cuda:0" have
+  // lanes.
+  std::string device = "auto";
+  // The plan chose a device with lanes for `device: auto`; a node that cannot use it may say so by
+  // resolving to the CPU.
+  bool device_is_chosen = false;
+  int streams = 0;                                  // 0: as `lanes` says
+  Duration gpu_timeout = std::chrono::seconds(30);  // for one batch on the device
   OnError on_error = OnError::kReject;
 
+  bool has_lanes() const { return device != "auto" && device != "cpu"; }
   // Lanes on a device that has them. Small batches leave room on it for more of them.
   int lanes() const { return streams > 0 ? streams : batch_max <= 8 ? 4 : 2; }
 };

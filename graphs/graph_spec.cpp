@@ -33,8 +33,9 @@ std::string_view to_string(Parameter::Type type) {
 
 const std::vector<std::string>& common_words() {
   static const std::vector<std::string> kWords = {
-      "type",     "from",    "parallel", "order", "queue", "device", "streams", "batch", "deadline",
-      "on_error", "enabled", "join",     "key",   "time",  "live",   "breaker", "run"};
+      "type",    "from",        "parallel", "order",    "queue",    "device",
+      "streams", "gpu_timeout", "batch",    "deadline", "on_error", "enabled",
+      "join",    "key",         "time",     "live",     "breaker",  "run"};
   return kWords;
 }
 

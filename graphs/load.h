@@ -10,11 +10,14 @@
 
 namespace sluice {
 
+class CudaPlugin;
+
 // What comes from outside the file.
 struct LoadOptions {
   std::vector<std::pair<std::string, std::string>> params;  // -p name=value
   std::vector<std::string> sets;                            // --set nodes.a.width=3
   Environment environment;                                  // empty: the process' own
+  const CudaPlugin* cuda = nullptr;                         // likewise
 };
 
 // The text of a pipeline file; a pipe is read to its end. Blocks: reads, and waits for a pipe's

@@ -12,6 +12,16 @@ constexpr std::int64_t kMostParallel = 1024;
 constexpr std::int64_t kMostQueued = 1'000'000;
 constexpr std::int64_t kLargestBatch = 65536;
 
+// "cuda", or "cuda:" and the number of a GPU.
+bool is_cuda(std::string_view text) {
+  constexpr std::size_t kMostDigits = 3;
+  if (text == "cuda") return true;
+  if (!text.starts_with("cuda:")) return false;
+  const std::string_view number = text.substr(5);
+  return !number.empty() && number.size() <= kMostDigits &&
+         number.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 class NodeReader {
  public:
   NodeReader(const SourceValue::Field& field, Problems& problems)
@@ -49,6 +59,7 @@ class NodeReader {
   void read_pad_rule(PadRule& rule, const Field& field);
   void read_device(const SourceValue& value);
   void read_streams(const SourceValue& value);
+  void read_gpu_timeout(const SourceValue& value);
   void refuse_later(const Field& field);
   bool expect_map(const SourceValue& value, const std::string& word, const std::string& example);
   void unknown_word(const Field& field, const std::string& parent,
@@ -114,6 +125,8 @@ void NodeReader::read_word(const Field& field) {
     read_device(value);
   } else if (field.key == "streams") {
     read_streams(value);
+  } else if (field.key == "gpu_timeout") {
+    read_gpu_timeout(value);
   } else if (field.key == "on_error") {
     node_.common.on_error =
         read_on_error(value, origin("on_error"), node_.common.on_error, problems_);
@@ -329,18 +342,16 @@ void NodeReader::read_pad_rule(PadRule& rule, const Field& field) {
 }
 
 void NodeReader::read_device(const SourceValue& value) {
-  if (value.is_scalar() &&
-      (value.text == "cuda" || value.text.starts_with("cuda:") || value.text == "gpu")) {
-    Diagnostic& d =
-        add("SL0601", value.mark, "`device: " + value.text + "`: this build has no CUDA", "device");
-    d.origin = value.origin.empty() ? d.origin : value.origin;
-    d.help = "devices: auto, cpu, sim   (sluice doctor shows what this machine has)";
+  if (value.is_scalar() && is_cuda(value.text)) {
+    node_.common.device = value.text;
     return;
   }
-  Read<std::string> word = sluice::read_word(value, "`device`", {"auto", "cpu", "sim"});
+  Read<std::string> word =
+      sluice::read_word(value, "`device`", {"auto", "cpu", "cuda", "cuda:N", "sim"});
   if (auto* wrong = std::get_if<ValueProblem>(&word)) {
     if (!wrong->code.empty()) wrong->code = "SL0602";
-    wrong->help = "sluice doctor shows what this machine has";
+    if (value.text == "gpu") wrong->suggestion = "did you mean `cuda`?";
+    wrong->help = "N is the number of a GPU, from 0; sluice doctor shows what this machine has";
   }
   node_.common.device = take(std::move(word), "device", std::string("auto"));
 }
@@ -348,6 +359,19 @@ void NodeReader::read_device(const SourceValue& value) {
 void NodeReader::read_streams(const SourceValue& value) {
   constexpr std::int64_t kMost = 64;
   node_.common.streams = static_cast<int>(take_count(value, "streams", kMost, 1));
+}
+
+void NodeReader::read_gpu_timeout(const SourceValue& value) {
+  const Duration timeout =
+      take(read_duration(value, "`gpu_timeout`"), "gpu_timeout", node_.common.gpu_timeout);
+  if (timeout > Duration::zero()) {
+    node_.common.gpu_timeout = timeout;
+    return;
+  }
+  Diagnostic& d =
+      add("SL0209", value.mark, "`gpu_timeout` is out of range: " + value.text + " is not above 0",
+          "gpu_timeout");
+  d.origin = value.origin.empty() ? d.origin : value.origin;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "sluice/graphs/planner.h"
 
+#include "sluice/core/cuda_plugin.h"
 #include "sluice/graphs/make_plan.h"
 
 #include <utility>
@@ -56,7 +57,7 @@ Plan Planner::build() {
     node.type = draft.type;
     node.node = std::move(draft.node);
     node.options = std::move(draft.options);
-    node.common = draft.decl->common;
+    node.common = draft.common;
     node.scope = draft.scope;
     node.inputs.resize(draft.ports.inputs.size());
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -82,11 +83,12 @@ Plan Planner::build() {
 
 namespace {
 
-Checked<Plan> plan_with(const GraphSpec& graph, Problems& problems) {
-  Planner planner(graph, problems);
+Checked<Plan> plan_with(const GraphSpec& graph, Problems& problems, const CudaPlugin* cuda) {
+  Planner planner(graph, problems, cuda == nullptr ? cuda_plugin() : *cuda);
   planner.find_types();
   planner.read_options();
   planner.check_words();
+  planner.choose_devices();
   planner.connect();
   planner.bypass_disabled();
   planner.put_in_order();
@@ -100,27 +102,27 @@ Checked<Plan> plan_with(const GraphSpec& graph, Problems& problems) {
   return result;
 }
 
-Checked<Plan> plan_loaded(Checked<GraphSpec> loaded) {
+Checked<Plan> plan_loaded(Checked<GraphSpec> loaded, const CudaPlugin* cuda) {
   if (!loaded.value) return {std::nullopt, std::move(loaded.diagnostics)};
   Problems problems(loaded.value->file, loaded.value->source);
   problems.add_all(std::move(loaded.diagnostics));
-  return plan_with(*loaded.value, problems);
+  return plan_with(*loaded.value, problems, cuda);
 }
 
 }  // namespace
 
 Checked<Plan> make_plan(const GraphSpec& graph) {
   Problems problems(graph.file, graph.source);
-  return plan_with(graph, problems);
+  return plan_with(graph, problems, nullptr);
 }
 
 Checked<Plan> plan_file(const std::string& path, const LoadOptions& options) {
-  return plan_loaded(load_file_leniently(path, options));
+  return plan_loaded(load_file_leniently(path, options), options.cuda);
 }
 
 Checked<Plan> plan_text(const std::string& text, const std::string& file,
                         const LoadOptions& options) {
-  return plan_loaded(load_text_leniently(text, file, options));
+  return plan_loaded(load_text_leniently(text, file, options), options.cuda);
 }
 
 }  // namespace sluice

@@ -11,17 +11,22 @@
 
 namespace sluice {
 
+class CudaPlugin;
+
 // Turns one GraphSpec into a Plan, in the order of its public functions. Internal to graphs/; the
 // functions stand in planner_*.cpp, by phase.
 // Lifetime: the spec must outlive it. Threads: one thread at a time.
 class Planner {
  public:
-  Planner(const GraphSpec& graph, Problems& problems) : graph_(graph), problems_(problems) {}
+  Planner(const GraphSpec& graph, Problems& problems, const CudaPlugin& cuda)
+      : graph_(graph), problems_(problems), cuda_(cuda) {}
 
   // planner_options.cpp
   void find_types();
   void read_options();
   void check_words();
+  // planner_devices.cpp
+  void choose_devices();
   // planner_wiring.cpp
   void connect();
   void bypass_disabled();
@@ -60,6 +65,7 @@ class Planner {
     const NodeType* type = nullptr;
     AnyNode node;
     Options options;
+    CommonOptions common;  // as declared, with the device that was chosen
     bool options_are_good = true;
     std::vector<Wire> wires;
     Known known = Known::kNothing;
@@ -82,6 +88,12 @@ class Planner {
 
   void read_node_options(Draft& draft);
   void unknown_option(const Draft& draft, const OptionDecl& option);
+  void check_lanes(const Draft& draft);
+  void refuse_lane_word(const Draft& draft, const WordMark& at);
+
+  Status choose_freely(Draft& draft);
+  void warn_of_cpu(const Draft& draft, const Status& why);
+  void refuse_device(Draft& draft, const Status& why);
 
   std::vector<Wire> pass_through(std::size_t node, int depth) const;
   bool prune_unread(const std::vector<bool>& was_read);
@@ -117,6 +129,7 @@ class Planner {
 
   const GraphSpec& graph_;
   Problems& problems_;
+  const CudaPlugin& cuda_;
   std::vector<Draft> drafts_;
   std::vector<std::size_t> order_;
   std::vector<Scope> scopes_;

@@ -29,6 +29,7 @@ void Planner::find_types() {
   for (const NodeDecl& decl : graph_.nodes) {
     Draft& draft = drafts_.emplace_back();
     draft.decl = &decl;
+    draft.common = decl.common;
     if (find_node(decl.name) + 1 != drafts_.size()) {
       problems_.add("SL0219", decl.mark, "two nodes are called `" + decl.name + "`", origin(draft));
     }
@@ -152,26 +153,39 @@ void Planner::check_words() {
                at.origin.empty() ? origin(draft, "batch") : at.origin)
           .help = "leave it out";
     }
-    const bool has_lanes = common.device != "auto" && common.device != "cpu";
-    if (has_lanes && !draft.spec().takes_devices()) {
-      const WordMark at = place("device");
-      problems_
-          .add("SL0603", at.mark,
-               "`device: " + common.device + "`: " + draft.decl->type + " runs on the CPU only",
-               at.origin.empty() ? origin(draft, "device") : at.origin)
-          .help = "leave it out";
-    } else if (common.streams > 0 && !has_lanes && !draft.decl->is_faulty) {
-      const WordMark at = place("streams");
-      problems_
-          .add("SL0604", at.mark,
-               "`streams: " + std::to_string(common.streams) + "`: `device: " + common.device +
-                   "` has no streams",
-               at.origin.empty() ? origin(draft, "streams") : at.origin)
-          .help = draft.spec().takes_devices()
-                      ? "`parallel:` says how many items are computed at a time on the CPU"
-                      : "leave it out";
-    }
+    check_lanes(draft);
   }
+}
+
+// A word of lanes may stand beside `device: auto`: it counts where the node gets some.
+void Planner::check_lanes(const Draft& draft) {
+  const CommonOptions& common = draft.decl->common;
+  if (common.has_lanes() && !draft.spec().takes_devices()) {
+    const WordMark* const at = draft.decl->find_word("device");
+    Diagnostic& d = problems_.add(
+        "SL0603", at ? at->mark : draft.decl->mark,
+        "`device: " + common.device + "`: " + draft.decl->type + " runs on the CPU only",
+        origin(draft, "device"));
+    if (at && !at->origin.empty()) d.origin = at->origin;
+    d.help = "leave it out";
+    return;
+  }
+  const bool may_have_lanes =
+      common.has_lanes() || (draft.spec().takes_devices() && common.device == "auto");
+  if (may_have_lanes || draft.decl->is_faulty) return;
+  for (const char* word : {"streams", "gpu_timeout"}) {
+    if (const WordMark* at = draft.decl->find_word(word)) refuse_lane_word(draft, *at);
+  }
+}
+
+void Planner::refuse_lane_word(const Draft& draft, const WordMark& at) {
+  Diagnostic& d = problems_.add("SL0604", at.mark,
+                                "`" + at.word + "` is for devices with streams, and `device: " +
+                                    draft.decl->common.device + "` has none",
+                                at.origin.empty() ? origin(draft, at.word) : at.origin);
+  d.help = draft.spec().takes_devices() && at.word == "streams"
+               ? "`parallel:` says how many items are computed at a time on the CPU"
+               : "leave it out";
 }
 
 }  // namespace sluice

@@ -204,7 +204,7 @@ bool Planner::ask_node(std::size_t index) {
     }
   }
   draft.node = draft.type->make();
-  Resolve resolve(draft.spec(), draft.options, draft.decl->common, std::move(inputs),
+  Resolve resolve(draft.spec(), draft.options, draft.common, std::move(inputs),
                   std::move(read_outputs));
   Result<Ports> ports =
       std::visit([&](const auto& node) { return node->resolve(resolve); }, draft.node);
@@ -217,6 +217,10 @@ bool Planner::ask_node(std::size_t index) {
   }
   if (!ports || !resolve.problems().empty()) return false;
   draft.ports = *std::move(ports);
+  const ExecutionClass execution = draft.ports.execution.value_or(draft.spec().execution());
+  if (draft.common.device_is_chosen && execution != ExecutionClass::kLanes) {
+    draft.common.device = "auto";
+  }
   return true;
 }
 

@@ -183,6 +183,9 @@ std::string work_text(const PlanNode& node) {
   if (node.execution() == ExecutionClass::kLanes) {
     add("device " + common.device + ", " + std::to_string(common.lanes()) +
         (common.lanes() == 1 ? " stream" : " streams"));
+    if (common.gpu_timeout != CommonOptions().gpu_timeout) {
+      add("timeout " + duration_text(common.gpu_timeout));
+    }
   } else if (common.device != "auto") {
     add("device " + common.device);
   }

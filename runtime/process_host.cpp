@@ -81,6 +81,7 @@ Status ProcessHost::open_lanes() {
   LaneOptions options;
   options.node = name();
   options.slots = kSlots;
+  options.timeout = plan_node_.common.gpu_timeout;
   options.executor = [this](Runnable& work) { engine_.scheduler().submit(pool_place_, work); };
   auto lanes = LaneSet::create(device->device, device->poller, std::move(*programs), options);
   if (!lanes) return lanes.status();

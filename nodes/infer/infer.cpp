@@ -150,7 +150,7 @@ class Infer final : public Node {
     add_inputs(plan, ports);
     add_outputs(plan, ports);
     if (model_->may_wait()) ports.execution = ExecutionClass::kBlocking;
-    if (plan.common().device == "sim") ports.execution = ExecutionClass::kLanes;
+    if (plan.common().has_lanes()) ports.execution = ExecutionClass::kLanes;
     ports.model = {std::string(model_->backend()), why_};
     return ports;
   }

@@ -1,3 +1,4 @@
+#include "sluice/core/cuda_plugin.h"
 #include "sluice/core/model.h"
 #include "sluice/core/processor.h"
 #include "sluice/core/registry.h"
@@ -89,6 +90,45 @@ std::string backend_lines(const Backend& backend) {
   return text;
 }
 
+// 9.19.0 of cuDNN's and cublasLt's 91900.
+std::string library_version(std::uint64_t number) {
+  return number == 0 ? "not there"
+                     : fmt::format("{}.{}.{}", number / 10000, number / 100 % 100, number % 100);
+}
+
+// The message without the step that it begins with, which the line names.
+std::string not_available(const Status& status) {
+  const std::string& message = status.message();
+  return "not available: " + message.substr(message.find(": ") + 2);
+}
+
+std::string gpu_lines(const CudaPlugin::Gpu& gpu) {
+  const sluice_cuda_device_info& info = gpu.info;
+  std::string text =
+      line(fmt::format("  cuda:{}", gpu.device),
+           fmt::format("{}, compute capability {}.{}, {} multiprocessors, {} free of {}", info.name,
+                       info.major, info.minor, info.multiprocessors,
+                       format_bytes(static_cast<double>(info.free_bytes)),
+                       format_bytes(static_cast<double>(info.memory_bytes))));
+  return text + line("    kernels", gpu.status ? "run" : not_available(gpu.status));
+}
+
+// The way to a GPU, to where it ends.
+std::string cuda_lines() {
+  const CudaPlugin::Report report = cuda_plugin().report();
+  std::string text;
+  for (const CudaPlugin::Step& step : report.steps) {
+    text += line("  " + step.name, step.status ? step.found : not_available(step.status));
+  }
+  if (!report.gpus.empty()) {
+    const sluice_cuda_device_info& info = report.gpus.front().info;
+    text += line("  cuDNN", library_version(info.cudnn));
+    text += line("  cublasLt", library_version(info.cublaslt));
+  }
+  for (const CudaPlugin::Gpu& gpu : report.gpus) text += gpu_lines(gpu);
+  return text;
+}
+
 }  // namespace
 
 int doctor_command() {
@@ -113,7 +153,7 @@ int doctor_command() {
     text += "  " + backend_lines(*backend);
   }
   if (backends().empty()) text += "  none is linked into this program\n";
-  text += line("  cuda", "not in this build");
+  text += "\nGPUs\n" + cuda_lines();
   return write_data(text);
 }
 

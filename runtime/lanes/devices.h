@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sluice/core/clock.h"
+#include "sluice/core/cuda_plugin.h"
 #include "sluice/core/device.h"
 #include "sluice/runtime/lanes/completion_poller.h"
 
@@ -16,22 +17,28 @@ namespace sluice {
 // when the first node asks. Threads: thread-safe. Lifetime: outlives the lanes.
 class Devices {
  public:
-  explicit Devices(std::shared_ptr<Clock> clock) : clock_(std::move(clock)) {}
+  // `cuda` leads to the GPUs; it outlives the devices.
+  explicit Devices(std::shared_ptr<Clock> clock, const CudaPlugin& cuda = cuda_plugin())
+      : clock_(std::move(clock)), cuda_(cuda) {}
 
   struct Opened {
     std::shared_ptr<Device> device;
     std::shared_ptr<CompletionPoller> poller;
   };
-  // By its name in YAML. Errors: device.unknown; those of the device.
-  Result<Opened> open(const std::string& name);
+  // By its name in a plan: "sim", "cuda:0"; "cuda" is the first GPU. Errors: device.unknown; those
+  // of the device.
+  Result<Opened> open(const std::string& given);
 
  private:
+  Result<std::shared_ptr<Device>> make(const std::string& name) const;
+
   struct Served {
     Opened opened;
     std::unique_ptr<PollingThread> thread;
   };
 
   const std::shared_ptr<Clock> clock_;
+  const CudaPlugin& cuda_;
   std::mutex mutex_;
   std::map<std::string, Served> devices_;
 };

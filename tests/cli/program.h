@@ -30,7 +30,8 @@ struct Finished {
   std::string err;
 };
 
-// A shell command at work in a folder, with `sluice` on its path.
+// A shell command at work in a folder, with `sluice` on its path, and with the folder of the fake
+// drivers and plugins of tests/support/plugins in $FAKES.
 class Program {
  public:
   Program(const std::string& command, const std::filesystem::path& folder);

@@ -1,3 +1,4 @@
+#include "sluice/core/cuda_plugin.h"
 #include "sluice/graphs/make_plan.h"
 #include "sluice/graphs/render.h"
 
@@ -12,13 +13,16 @@
 
 // tests/cases/graphs/NAME.yaml is what a user wrote, NAME.txt beside it the whole answer: every
 // problem as it is printed, or the plan. Comment lines of the form `# -p a=b`, `# --set a.b=c`, `#
-// env A=b` at the top are what comes from outside the file. SLUICE_UPDATE_CASES=1 writes the
-// answers anew.
+// env A=b` at the top are what comes from outside the file, and `# cuda DRIVER PLUGIN` which of the
+// libraries of tests/support/plugins are there; without it there is no GPU. SLUICE_UPDATE_CASES=1
+// writes the answers anew.
 namespace sluice {
 namespace {
 
 const std::filesystem::path kFolder =
     std::filesystem::path(SLUICE_SOURCE_DIR) / "tests/cases/graphs";
+
+const std::string kFakes = SLUICE_FAKE_CUDA;
 
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
@@ -48,6 +52,25 @@ LoadOptions options_in(const std::string& text) {
   return options;
 }
 
+// The way to a GPU that the text asks for.
+CudaPlugin cuda_in(const std::string& text) {
+  std::string driver = "nowhere", plugin = "nowhere";
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line) && line.starts_with("# ");) {
+    std::istringstream words(line.substr(2));
+    std::string word;
+    if (words >> word; word == "cuda") words >> driver >> plugin;
+  }
+  return CudaPlugin(
+      {kFakes + "/" + driver + "/libcuda.so.1", {{kFakes + "/" + plugin}, false, false}});
+}
+
+std::string without_folder_of_fakes(std::string answer) {
+  for (std::size_t at; (at = answer.find(kFakes)) != std::string::npos;)
+    answer.replace(at, kFakes.size(), "FAKES");
+  return answer;
+}
+
 // The program's own node types, which any new one would change, out of a list of all types.
 std::string without_other_types(std::string answer) {
   for (const char* other : {"app_in, ", "app_out, "}) {
@@ -59,9 +82,13 @@ std::string without_other_types(std::string answer) {
 
 std::string answer_to(const std::filesystem::path& yaml) {
   const std::string text = read_file(yaml);
-  const Checked<Plan> plan = plan_text(text, yaml.filename().string(), options_in(text));
+  const CudaPlugin cuda = cuda_in(text);
+  LoadOptions options = options_in(text);
+  options.cuda = &cuda;
+  const Checked<Plan> plan = plan_text(text, yaml.filename().string(), options);
   EXPECT_NE(plan.value.has_value(), plan.diagnostics.has_errors());
-  const std::string problems = without_other_types(plan.diagnostics.render());
+  const std::string problems =
+      without_folder_of_fakes(without_other_types(plan.diagnostics.render()));
   return plan.value ? problems + render_plan(*plan.value) : problems;
 }
 

@@ -80,7 +80,8 @@ class Infer final : public Node {
         TensorType{dtype, std::vector<Dim>{{3, {}}, {224, {}}, {-1, "W"}}, "chw"};
     ports.outputs[0].type.tensor = TensorType{DType::kF32, std::vector<Dim>{{1000, {}}}, ""};
     ports.outputs[0].type.metadata = std::make_shared<Metadata>(Metadata{{"backend", "native"}});
-    if (plan.common().device == "sim") ports.execution = ExecutionClass::kLanes;
+    const bool takes_gpu = !plan.option(model).text.ends_with("cpu_only.onnx");
+    if (plan.common().has_lanes() && takes_gpu) ports.execution = ExecutionClass::kLanes;
     return ports;
   }
 };

@@ -20,7 +20,7 @@ __global__ void conv_direct(const __grid_constant__ Conv conv) {
     const std::int64_t from_channel = channel / conv.group_outputs * conv.group_inputs;
     const T* const image_x = x + image * conv.x.n + from_channel * conv.x.c;
     const T* const filter = weights + channel * conv.weights.n;
-    float sum = conv.bias ? conv.bias[channel * conv.bias_stride] : 0.0f;
+    float sum = bias_of(conv, channel);
     const Range d = inside(window, conv.x, 0, place[0]);
     const Range h = inside(window, conv.x, 1, place[1]);
     const Range w = inside(window, conv.x, 2, place[2]);
@@ -52,7 +52,7 @@ const char* why_not(const sluice_cuda_op& op) {
   if (!is_small_float(op.in[0].type) || op.in[1].type != op.in[0].type)
     return "a convolution of other than f32, f16 and bf16, or of two types";
   if (!is_small_float(op.out[0].type)) return "a convolution into other than f32, f16 and bf16";
-  if (conv.has_bias && op.in[2].type != SLUICE_CUDA_F32) return "a bias other than f32";
+  if (conv.has_bias && !is_small_float(op.in[2].type)) return "a bias other than f32, f16 and bf16";
   if (has_rare(conv.activation) || has_rare(conv.after))
     return "an activation that convolutions do not have";
   if (conv.has_residual && !is_small_float(op.in[op.inputs - 1].type))
@@ -72,6 +72,7 @@ Conv describe(const sluice_cuda_op& op) {
   if (settings.has_residual) conv.residual = Image(op.in[op.inputs - 1]);
   conv.has_residual = settings.has_residual;
   conv.bias_stride = settings.has_bias ? op.in[2].strides[0] : 0;
+  conv.bias_type = settings.has_bias ? op.in[2].type : SLUICE_CUDA_F32;
   conv.group_inputs = op.in[1].dims[1];
   conv.group_outputs = op.out[0].dims[1] / settings.group;
   conv.activation = settings.activation;
@@ -89,7 +90,7 @@ struct Views {
 void point(Conv& conv, const Views& views, const void* const* inputs, void* const* outputs) {
   conv.x.data = at(inputs[0], views.in[0]);
   conv.weights.data = at(inputs[1], views.in[1]);
-  conv.bias = views.has_bias ? static_cast<const float*>(at(inputs[2], views.in[2])) : nullptr;
+  conv.bias = views.has_bias ? at(inputs[2], views.in[2]) : nullptr;
   const int last = views.inputs - 1;
   if (conv.has_residual) conv.residual.data = at(inputs[last], views.in[last]);
   conv.out.data = at(outputs[0], views.out);

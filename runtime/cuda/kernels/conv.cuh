@@ -10,12 +10,17 @@ struct Conv {
   Places places;  // of the result
   Image x, weights, residual, out;
   Window window;
-  const float* bias;  // null: none
+  const void* bias;  // null: none
   std::int64_t bias_stride;
+  std::int32_t bias_type;
   std::int64_t group_inputs, group_outputs;  // channels a group
   std::int32_t has_residual;
   sluice_cuda_activation activation, after;
 };
+
+__device__ __forceinline__ float bias_of(const Conv& conv, std::int64_t channel) {
+  return conv.bias ? load_float(conv.bias_type, conv.bias, channel * conv.bias_stride) : 0.0f;
+}
 
 // The taps of the window, along one axis, that lie within the image; tap 0 is at `origin`.
 struct Range {

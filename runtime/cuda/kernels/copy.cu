@@ -1,8 +1,5 @@
-#include "sluice/runtime/cuda/kernels/element.cuh"
 #include "sluice/runtime/cuda/kernels/families.h"
-#include "sluice/runtime/cuda/kernels/space.h"
-
-#include <algorithm>
+#include "sluice/runtime/cuda/kernels/move.cuh"
 
 namespace sluice::cuda {
 namespace {
@@ -10,10 +7,6 @@ namespace {
 struct Copy {
   Space space;
   Operand in, out;
-};
-
-struct alignas(16) Bytes16 {
-  std::uint64_t low, high;
 };
 
 template <class T>
@@ -28,8 +21,8 @@ __global__ void copy_elements(const __grid_constant__ Copy copy) {
 
 constexpr int kTile = 32, kRows = 8;
 
-// Axis 0 of `outer` is what lies close together in the input, axis 1 in the output; the block turns
-// a tile of the two round in shared memory, so that both sides go by whole rows.
+// What lies close together in the input and what does in the output are two axes. A block turns a
+// tile of the two round in shared memory, so that both sides go by whole rows.
 struct Turn {
   Space rest;                  // the other axes
   std::int64_t across, along;  // extents: close in the input, close in the output
@@ -64,45 +57,19 @@ __global__ void copy_turned(const __grid_constant__ Turn turn) {
   }
 }
 
-// Calls `f` with a number of the size.
-template <class F>
-Outcome with_bytes(int bytes, F f) {
-  switch (bytes) {
-    case 1:
-      return f(std::uint8_t{});
-    case 2:
-      return f(std::uint16_t{});
-    case 4:
-      return f(std::uint32_t{});
-    case 8:
-      return f(std::uint64_t{});
-    default:
-      return f(Bytes16{});
-  }
-}
-
-// The same bytes in elements of twice the size, as often as the addresses allow: whole rows are
-// moved 16 bytes at a time.
-int widen(Copy& copy, int bytes) {
+// The same bytes in larger elements, where the addresses allow. Gives their size.
+int widen_rows(Copy& copy, int bytes) {
   const int rank = copy.space.rank;
   if (rank == 0) return bytes;
   const int inner = rank - 1;
-  if (copy.in.strides[inner] != 1 || copy.out.strides[inner] != 1) return bytes;
+  const int wide = widest(bytes, copy.space.dims[inner], copy.in, copy.out, rank, inner);
   std::int64_t dims[kMaxRank];
   std::copy(copy.space.dims, copy.space.dims + rank, dims);
-  const int from = bytes;
-  while (bytes < 16 && dims[inner] % 2 == 0 &&
-         is_aligned(copy.in.data, from, copy.in.strides, rank, inner, 2 * bytes / from) &&
-         is_aligned(copy.out.data, from, copy.out.strides, rank, inner, 2 * bytes / from)) {
-    dims[inner] /= 2;
-    bytes *= 2;
-  }
-  for (int axis = 0; axis < inner; ++axis) {
-    copy.in.strides[axis] = copy.in.strides[axis] * from / bytes;
-    copy.out.strides[axis] = copy.out.strides[axis] * from / bytes;
-  }
+  dims[inner] /= wide / bytes;
   copy.space = Space(dims, rank);
-  return bytes;
+  widen(copy.in, rank, inner, wide / bytes);
+  widen(copy.out, rank, inner, wide / bytes);
+  return wide;
 }
 
 // The axis of stride 1; -1 if there is none.
@@ -156,7 +123,7 @@ Made make_copy(const sluice_cuda_op& op) {
           turn.out.data = at(outputs[0], to);
           Grid grid = grid_for(turn.rest.count * turn.across_tiles * turn.along_tiles, 1);
           grid.threads = dim3(kTile, kRows);
-          return with_bytes(bytes, [&](auto element) {
+          return with_element(bytes, [&](auto element) {
             return launch(copy_turned<decltype(element)>, Threads::kTogether, grid, stream, turn);
           });
         });
@@ -170,7 +137,7 @@ Made make_copy(const sluice_cuda_op& op) {
     Copy wide = copy;
     wide.in.data = at(inputs[0], from);
     wide.out.data = at(outputs[0], to);
-    const int width = widen(wide, bytes);
+    const int width = widen_rows(wide, bytes);
     return with_bytes(width, [&](auto element) {
       return launch(copy_elements<decltype(element)>, Threads::kAlone, grid_for(wide.space.count),
                     stream, wide);

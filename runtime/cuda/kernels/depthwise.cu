@@ -25,7 +25,7 @@ __device__ __forceinline__ void finish_pack(const Conv& conv, std::int64_t image
                                             std::int64_t channel, std::int64_t y, std::int64_t x,
                                             float (&sums)[kPack]) {
   const std::int64_t place[kAxes] = {0, y, x};
-  activate(conv.activation, sums);
+  activate_lean(conv.activation, sums);
   if (conv.has_residual) {
     float residual[kPack];
     load_pack(conv.residual.type, conv.residual.data, conv.residual.offset(image, channel, place),
@@ -33,7 +33,7 @@ __device__ __forceinline__ void finish_pack(const Conv& conv, std::int64_t image
 #pragma unroll
     for (int c = 0; c < kPack; ++c) sums[c] += residual[c];
   }
-  activate(conv.after, sums);
+  activate_lean(conv.after, sums);
   store_pack(conv.out.type, conv.out.data, conv.out.offset(image, channel, place), sums);
 }
 
@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(128) conv_depthwise(const __grid_constant__ De
     float sums[kNeighbours][kPack];
 #pragma unroll
     for (int c = 0; c < kPack; ++c) {
-      const float bias = conv.bias ? conv.bias[(channel + c) * conv.bias_stride] : 0.0f;
+      const float bias = bias_of(conv, channel + c);
 #pragma unroll
       for (int n = 0; n < kNeighbours; ++n) sums[n][c] = bias;
     }
@@ -115,7 +115,8 @@ bool is_depthwise(const Conv& conv) {
                      conv.x.dims[0] == 1 && w.kernel[0] == 1 && w.pad[0] == 0;
   const bool together =
       conv.places.channels_last && conv.x.c == 1 && (!conv.has_residual || conv.residual.c == 1);
-  return square && sizes && plain && together && conv.group_inputs == 1 &&
+  const bool lean = is_lean(conv.activation.function) && is_lean(conv.after.function);
+  return lean && square && sizes && plain && together && conv.group_inputs == 1 &&
          conv.group_outputs == 1 && conv.places.space.dims[4] % kPack == 0;
 }
 

@@ -8,6 +8,13 @@ namespace sluice::cuda {
 
 Made make_map(const sluice_cuda_op& op);
 Made make_copy(const sluice_cuda_op& op);
+Made make_pad(const sluice_cuda_op& op);
+Made make_gather(const sluice_cuda_op& op);
+Made make_reduce(const sluice_cuda_op& op);
+Made make_arg(const sluice_cuda_op& op);
+Made make_topk(const sluice_cuda_op& op);
+Made make_softmax(const sluice_cuda_op& op);
+Made make_normalize(const sluice_cuda_op& op);
 Made make_conv(const sluice_cuda_op& op);
 Made make_matmul(const sluice_cuda_op& op);
 

@@ -64,8 +64,11 @@ __device__ __forceinline__ void apply_rare(int function, C (&v)[N]) {
   }
 }
 
+// The short ones, which layers have most: kernels with many results a thread have only these.
+inline bool is_lean(int function) { return function < SLUICE_CUDA_GELU; }
+
 template <class C, int N>
-__device__ __forceinline__ void apply_function(int function, C alpha, C beta, C (&v)[N]) {
+__device__ __forceinline__ void apply_lean(int function, C alpha, C beta, C (&v)[N]) {
   switch (function) {
     case SLUICE_CUDA_RELU:
       return each(v, [](C x) { return x < C(0) ? C(0) : x; });
@@ -81,6 +84,14 @@ __device__ __forceinline__ void apply_function(int function, C alpha, C beta, C 
       return each(v, [=](C x) { return clip(alpha * x + beta, C(0), C(1)); });
     case SLUICE_CUDA_HARD_SWISH:
       return each(v, [](C x) { return x * clip(x / C(6) + C(0.5), C(0), C(1)); });
+    default:
+      return;
+  }
+}
+
+template <class C, int N>
+__device__ __forceinline__ void apply_function(int function, C alpha, C beta, C (&v)[N]) {
+  switch (function) {
     case SLUICE_CUDA_GELU:
       return each(v,
                   [](C x) { return C(0.5) * x * (C(1) + std::erf(x * C(0.70710678118654752))); });
@@ -130,8 +141,15 @@ __device__ __forceinline__ void apply_function(int function, C alpha, C beta, C 
     case SLUICE_CUDA_NOT:
       return each(v, [](C x) { return x == C(0) ? C(1) : C(0); });
     default:
-      return;
+      return apply_lean(function, alpha, beta, v);
   }
+}
+
+template <int N>
+__device__ __forceinline__ void scale_and_shift(const sluice_cuda_activation& activation,
+                                                float (&v)[N]) {
+  const float scale = activation.scale, shift = activation.shift;
+  if (scale != 1.0f || shift != 0.0f) each(v, [=](float x) { return scale * x + shift; });
 }
 
 // What an epilogue has: everything but the rare ones. REQUIRES: is_rare(function) is false.
@@ -139,8 +157,16 @@ template <int N>
 __device__ __forceinline__ void activate(const sluice_cuda_activation& activation, float (&v)[N]) {
   if (activation.function < 0) return;
   apply_function(activation.function, activation.alpha, activation.beta, v);
-  const float scale = activation.scale, shift = activation.shift;
-  if (scale != 1.0f || shift != 0.0f) each(v, [=](float x) { return scale * x + shift; });
+  scale_and_shift(activation, v);
+}
+
+// REQUIRES: is_lean(function).
+template <int N>
+__device__ __forceinline__ void activate_lean(const sluice_cuda_activation& activation,
+                                              float (&v)[N]) {
+  if (activation.function < 0) return;
+  apply_lean(activation.function, activation.alpha, activation.beta, v);
+  scale_and_shift(activation, v);
 }
 
 __device__ __forceinline__ float activate(const sluice_cuda_activation& activation, float value) {

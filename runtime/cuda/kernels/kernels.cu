@@ -30,6 +30,20 @@ Made make_kernel(const sluice_cuda_op& op) {
       return make_map(op);
     case SLUICE_CUDA_OP_COPY:
       return make_copy(op);
+    case SLUICE_CUDA_OP_PAD:
+      return make_pad(op);
+    case SLUICE_CUDA_OP_GATHER:
+      return make_gather(op);
+    case SLUICE_CUDA_OP_REDUCE:
+      return make_reduce(op);
+    case SLUICE_CUDA_OP_ARG:
+      return make_arg(op);
+    case SLUICE_CUDA_OP_TOPK:
+      return make_topk(op);
+    case SLUICE_CUDA_OP_SOFTMAX:
+      return make_softmax(op);
+    case SLUICE_CUDA_OP_NORMALIZE:
+      return make_normalize(op);
     case SLUICE_CUDA_OP_CONV:
       return make_conv(op);
     case SLUICE_CUDA_OP_MATMUL:

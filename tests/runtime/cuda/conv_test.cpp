@@ -55,7 +55,8 @@ Case conv_of(const Layer& layer, Dice& dice) {
   test.op.in[test.op.inputs++] = image(layer.type, x);
   test.op.in[test.op.inputs++] =
       dice.once_in(2) ? dense(layer.type, w) : channels_last(layer.type, w);
-  if (layer.bias) test.op.in[test.op.inputs++] = dense(SLUICE_CUDA_F32, {y[1]});
+  if (layer.bias)
+    test.op.in[test.op.inputs++] = dense(dice.of<int>({SLUICE_CUDA_F32, layer.type}), {y[1]});
   if (layer.residual) test.op.in[test.op.inputs++] = image(layer.type, y);
   test.op.out[test.op.outputs++] = image(layer.type, y);
   test.make(dice, -1, 1);

@@ -22,13 +22,6 @@ std::int64_t position_of(const Extents& indices, const Extents& dims) {
 
 Extents dims_of(const sluice_cuda_view& view) { return {view.dims, view.dims + view.rank}; }
 
-std::vector<double> reference_copy(const Case& test) {
-  std::vector<double> result;
-  for (std::int64_t i = 0; i < test.outputs[0].count(); ++i)
-    result.push_back(test.inputs[0].get(i));
-  return result;
-}
-
 std::vector<double> reference_matmul(const Case& test) {
   const auto& settings = test.op.as.matmul;
   const Extents a = dims_of(test.op.in[0]), b = dims_of(test.op.in[1]), c = dims_of(test.op.out[0]);
@@ -54,6 +47,20 @@ std::vector<std::vector<double>> reference(const Case& test) {
       return {reference_map(test)};
     case SLUICE_CUDA_OP_COPY:
       return {reference_copy(test)};
+    case SLUICE_CUDA_OP_PAD:
+      return {reference_pad(test)};
+    case SLUICE_CUDA_OP_GATHER:
+      return {reference_gather(test)};
+    case SLUICE_CUDA_OP_REDUCE:
+      return {reference_reduce(test)};
+    case SLUICE_CUDA_OP_ARG:
+      return {reference_arg(test)};
+    case SLUICE_CUDA_OP_TOPK:
+      return reference_topk(test);
+    case SLUICE_CUDA_OP_SOFTMAX:
+      return {reference_softmax(test)};
+    case SLUICE_CUDA_OP_NORMALIZE:
+      return {reference_normalize(test)};
     case SLUICE_CUDA_OP_CONV:
       return {reference_conv(test)};
     case SLUICE_CUDA_OP_MATMUL:

@@ -10,6 +10,13 @@ std::vector<std::vector<double>> reference(const Case& test);
 // The parts, by kind.
 std::vector<double> reference_map(const Case& test);
 std::vector<double> reference_copy(const Case& test);
+std::vector<double> reference_pad(const Case& test);
+std::vector<double> reference_gather(const Case& test);
+std::vector<double> reference_reduce(const Case& test);
+std::vector<double> reference_arg(const Case& test);
+std::vector<std::vector<double>> reference_topk(const Case& test);
+std::vector<double> reference_softmax(const Case& test);
+std::vector<double> reference_normalize(const Case& test);
 std::vector<double> reference_conv(const Case& test);
 std::vector<double> reference_matmul(const Case& test);
 
