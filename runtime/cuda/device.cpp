@@ -7,7 +7,7 @@
 #include <cudnn.h>
 
 #include <algorithm>
-#include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace sluice::cuda {
@@ -42,7 +42,7 @@ int device_info(int32_t device, sluice_cuda_device_info* info) {
     Outcome outcome =
         outcome_of(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
     if (!outcome.is_ok()) return outcome;
-    std::strncpy(info->name, properties.name, sizeof(info->name) - 1);
+    std::string_view(properties.name).copy(info->name, sizeof(info->name) - 1);
     info->major = properties.major;
     info->minor = properties.minor;
     info->multiprocessors = properties.multiProcessorCount;

@@ -142,7 +142,7 @@ Status Lowering::lower_op(const graph::MatMul& op) {
   std::vector<std::int64_t> left(shape(a).begin(), shape(a).end());
   std::vector<std::int64_t> right(shape(b).begin(), shape(b).end());
   if (left.size() == 1) left.insert(left.begin(), 1);
-  if (right.size() == 1) right.push_back(1);
+  if (right.size() == 1) right = {right[0], 1};
   const std::int64_t rows = left[left.size() - 2], inner = left.back(), columns = right.back();
   if (inner == 0) return refuse("an empty product");
 

@@ -1,0 +1,99 @@
+#include "tests/gpu/support/load.h"
+
+#include <mutex>
+#include <semaphore>
+#include <thread>
+#include <utility>
+
+namespace sluice::gpu_suite {
+namespace {
+
+constexpr std::size_t kMostLatencies = 20'000;  // a caller
+
+struct Shared {
+  std::atomic<bool> counts{false};
+  std::atomic<bool> ends{false};
+  std::mutex mutex;
+  LoadResult result;
+  double runs = 0;
+};
+
+void run_caller(Shared& shared, const Call& call) {
+  double runs = 0;
+  std::vector<double> latencies;
+  Status status;
+  while (status.is_ok() && !shared.ends.load(std::memory_order_relaxed)) {
+    const bool counts = shared.counts.load(std::memory_order_relaxed);
+    const TimePoint begin = now();
+    status = call();
+    // One that ends after the time does not count, and neither does one that began before it.
+    if (!counts || shared.ends.load(std::memory_order_relaxed)) continue;
+    ++runs;
+    if (latencies.size() < kMostLatencies) latencies.push_back(seconds_since(begin) * 1e6);
+  }
+  const std::scoped_lock lock(shared.mutex);
+  shared.runs += runs;
+  auto& all = shared.result.latencies_us;
+  all.insert(all.end(), latencies.begin(), latencies.end());
+  if (shared.result.status.is_ok()) shared.result.status = status;
+  if (!status.is_ok()) shared.ends = true;
+}
+
+// Sleeps in steps, to end early where a caller has failed.
+void sleep_while_well(const Shared& shared, double seconds) {
+  const TimePoint begin = now();
+  while (!shared.ends && seconds_since(begin) < seconds) {
+    const double left = seconds - seconds_since(begin);
+    std::this_thread::sleep_for(std::chrono::duration<double>(std::min(left, 0.05)));
+  }
+}
+
+}  // namespace
+
+LoadResult put_load(const Load& load, const std::function<Call(std::size_t caller)>& caller) {
+  Shared shared;
+  double counted_s = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < load.callers; ++i) {
+      threads.emplace_back([&shared, call = caller(i)] { run_caller(shared, call); });
+    }
+    sleep_while_well(shared, load.warm_up_s);
+    shared.counts = true;
+    const TimePoint begin = now();
+    sleep_while_well(shared, load.seconds);
+    counted_s = seconds_since(begin);
+    shared.ends = true;
+  }
+  shared.result.runs_a_second = shared.runs / counted_s;
+  return std::move(shared.result);
+}
+
+Call through(LaneSet& lanes, std::vector<Tensor> inputs) {
+  struct Told {
+    std::binary_semaphore is_told{0};
+    Status status;
+  };
+  auto told = std::make_shared<Told>();
+  return [&lanes, inputs = std::move(inputs), told] {
+    lanes.submit({inputs, nullptr, [told](Status status, std::span<Tensor>) {
+                    told->status = std::move(status);
+                    told->is_told.release();
+                  }});
+    told->is_told.acquire();
+    return told->status;
+  };
+}
+
+Result<std::unique_ptr<LaneSet>> open_lanes(
+    const Rig& rig, const std::vector<std::shared_ptr<DeviceProgram>>& programs, std::size_t lanes,
+    std::size_t slots) {
+  LaneOptions options;
+  options.node = "suite";
+  options.slots = slots;
+  return LaneSet::create(rig.device, rig.poller,
+                         {programs.begin(), programs.begin() + static_cast<std::ptrdiff_t>(lanes)},
+                         options);
+}
+
+}  // namespace sluice::gpu_suite
