@@ -170,6 +170,13 @@ Result<Buffer> CudaDevice::allocate(MemoryKind kind, std::size_t size_bytes,
                        std::make_shared<Owner>(core_, is_pinned, memory, size_bytes, budget));
 }
 
+Status CudaDevice::upload(const BufferRange& to, const std::byte* from) {
+  assert(to.offset_bytes + to.size_bytes <= to.buffer.size_bytes());
+  if (to.size_bytes == 0) return core_->failure();
+  return core_->call(core_->api().upload, static_cast<void*>(to.data()),
+                     static_cast<const void*>(from), to.size_bytes);
+}
+
 Result<std::unique_ptr<Stream>> CudaDevice::new_stream() {
   void* stream = nullptr;
   Status status = core_->call(core_->api().stream_create, &stream);
