@@ -42,12 +42,13 @@ Result<Chosen> choose(const std::shared_ptr<const native::NativeModel>& model, D
   std::shared_ptr<GpuModel> half = in(Arithmetic::kFp16);
   const Result<gpu::PrecisionCheck> check = gpu::check_precision(*model, half);
   if (!check) return check.status();
-  if (!check->error) return Chosen{in(Arithmetic::kTf32), "tf32 (fp16 was not tried: " + check->why + ")"};
+  if (!check->error)
+    return Chosen{in(Arithmetic::kTf32), "tf32 (fp16 was not tried: " + check->why + ")"};
   char error[32];
   std::snprintf(error, sizeof error, "%.2g", *check->error);
   if (*check->error > gpu::kLargestError) {
-    return Chosen{in(Arithmetic::kTf32), std::string("tf32 (fp16 is ") + error +
-                                             " from fp32 on the CPU)"};
+    return Chosen{in(Arithmetic::kTf32),
+                  std::string("tf32 (fp16 is ") + error + " from fp32 on the CPU)"};
   }
   return Chosen{std::move(half), std::string("fp16 (") + error + " from fp32 on the CPU)"};
 }

@@ -10,9 +10,10 @@
 #include "sluice/core/model.h"
 #include "sluice/core/registry.h"
 #include "sluice/nodes/infer/choose_backend.h"
-#include "sluice/nodes/infer/session_program.h"
+#include "sluice/nodes/infer/device_programs.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -108,9 +109,11 @@ class Infer final : public Node {
           .or_default({"auto"});
   inline static const Option<Choice> precision =
       Option<Choice>("precision",
-                     "of the arithmetic; bf16_if_available never fails for want of bf16")
-          .one_of({"fp32", "bf16", "bf16_if_available"})
-          .or_default({"fp32"});
+                     "of the arithmetic; auto: fp32 on a CPU, and on a GPU fp16 where a trial run "
+                     "is close enough to fp32, else tf32. bf16_if_available never fails for want "
+                     "of bf16; tf32 and fp16 are a GPU's")
+          .one_of({"auto", "fp32", "tf32", "fp16", "bf16", "bf16_if_available"})
+          .or_default({"auto"});
   inline static const Option<bool> tune =
       Option<bool>(
           "tune",
@@ -150,7 +153,10 @@ class Infer final : public Node {
     add_inputs(plan, ports);
     add_outputs(plan, ports);
     if (model_->may_wait()) ports.execution = ExecutionClass::kBlocking;
-    if (plan.common().has_lanes()) ports.execution = ExecutionClass::kLanes;
+    const bool has_lanes = plan.common().has_lanes() && runs_on_device(plan);
+    if (has_lanes) ports.execution = ExecutionClass::kLanes;
+    if (has_lanes && asks_for_gpu(plan) && takes_any_batch()) stacks_ = plan.common().batch_max;
+    check_precision(plan, has_lanes);
     ports.model = {std::string(model_->backend()), why_};
     return ports;
   }
@@ -182,18 +188,16 @@ class Infer final : public Node {
     return Status::ok();
   }
 
-  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context& ctx, Device&,
+  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context& ctx, Device& device,
                                                                std::size_t lanes) override {
     const std::string name = std::filesystem::path(ctx.option(model).text).filename();
-    std::vector<std::shared_ptr<DeviceProgram>> programs;
-    for (std::size_t i = 0; i < lanes; ++i) {
-      Result<std::shared_ptr<DeviceProgram>> program = SessionProgram::create(model_, name);
-      if (!program) return program.status();
-      programs.push_back(std::move(*program));
-    }
-    ctx.log().info(std::to_string(lanes) + " lanes on device " + ctx.common().device +
-                   ", backend " + std::string(model_->backend()));
-    return programs;
+    Result<DevicePrograms> made =
+        make_device_programs(model_, name, device, ctx.option(precision).word, lanes);
+    if (!made) return made.status();
+    ctx.log().info(std::to_string(lanes) + " lanes on device " + device.name() + ", " +
+                   (made->arithmetic.empty() ? "backend " + std::string(model_->backend())
+                                             : made->arithmetic));
+    return std::move(made->programs);
   }
 
   Result<std::vector<DeviceRun>> begin_batch(Context& ctx, std::span<Item> items) override {
@@ -261,16 +265,20 @@ class Infer final : public Node {
     const std::string& path = plan.option(model).text;
     ModelOptions options;
     const std::string& word = plan.option(precision).word;
-    options.precision = word == "fp32"   ? Precision::kFp32
-                        : word == "bf16" ? Precision::kBf16
-                                         : Precision::kBf16IfAvailable;
+    if (!asks_for_gpu(plan) && word.starts_with("bf16")) {
+      options.precision = word == "bf16" ? Precision::kBf16 : Precision::kBf16IfAvailable;
+    }
     options.tune = plan.option(tune);
     if (plan.has(outputs)) {
       for (const auto& [port, output] : plan.option(outputs)) options.outputs.push_back(output);
     }
     const std::vector<const Backend*> others = plugins();
-    Result<ChosenBackend> chosen =
-        choose_backend(plan.option(backend).word, path, options, find_backend("native"), others);
+    const std::string& asked = plan.option(backend).word;
+    // A GPU runs what the native backend reads. Where the plan chose it, a model that only others
+    // read runs on the CPU.
+    const bool is_free = plan.common().device_is_chosen || !asks_for_gpu(plan);
+    Result<ChosenBackend> chosen = choose_backend(is_free || asked != "auto" ? asked : "native",
+                                                  path, options, find_backend("native"), others);
     if (!chosen) {
       report_load(plan, chosen.status());
       return false;
@@ -278,6 +286,35 @@ class Infer final : public Node {
     model_ = std::move(chosen->model);
     why_ = std::move(chosen->why);
     return true;
+  }
+
+  static bool asks_for_gpu(const Resolve& plan) { return plan.common().device.starts_with("cuda"); }
+
+  bool runs_on_device(Resolve& plan) const {
+    if (!asks_for_gpu(plan) || model_->backend() == "native") return true;
+    if (!plan.common().device_is_chosen) {
+      plan.option_problem(backend, "SL0510",
+                          "the backend `" + std::string(model_->backend()) + "` runs on the CPU",
+                          "on a GPU leave `backend:` away, or say `backend: native`");
+    }
+    return false;
+  }
+
+  static void check_precision(Resolve& plan, bool has_lanes) {
+    const std::string& word = plan.option(precision).word;
+    if ((asks_for_gpu(plan) && has_lanes) || (word != "tf32" && word != "fp16")) return;
+    plan.option_problem(precision, "SL0507", "`" + word + "` is arithmetic of a GPU",
+                        "for this node use fp32, or bf16_if_available; `device: cuda` runs it on "
+                        "a GPU");
+  }
+
+  // Whether items can be stacked: every input and output begins with the batch, which is open.
+  bool takes_any_batch() const {
+    const auto is_open = [](const ModelPort& port) {
+      return !port.dims.empty() && !port.dims[0].is_static();
+    };
+    return std::ranges::all_of(model_->inputs(), is_open) &&
+           std::ranges::all_of(model_->outputs(), is_open);
   }
 
   // The backends beside the native one, in the order in which `auto` tries them.
@@ -489,7 +526,7 @@ class Infer final : public Node {
   }
 
   // Moves the first item in order, and those that fit it, from the order to the group: as many as
-  // the model's batch takes, one where it is not fixed.
+  // one run takes.
   void take_group(Worker& worker) const {
     const auto same_shape = [](const Tensor& a, const Tensor& b) { return a.shape() == b.shape(); };
     const std::vector<Tensor>& first = worker.prepared[worker.order.front()].inputs;
@@ -503,7 +540,14 @@ class Infer final : public Node {
   }
 
   std::size_t group_size() const {
-    return static_cast<std::size_t>(std::max<std::int64_t>(1, fixed_batch_));
+    return static_cast<std::size_t>(std::max({std::int64_t{1}, fixed_batch_, stacks_}));
+  }
+
+  // The batch of a run for so many items. A GPU gets few different ones, since it chooses and
+  // records its work for each.
+  std::int64_t batch_for(std::size_t items) const {
+    if (fixed_batch_ > 1) return fixed_batch_;
+    return std::min(static_cast<std::int64_t>(std::bit_ceil(items)), stacks_);
   }
 
   Result<std::span<Tensor>> run_group(Worker& worker, Item& payer) {
@@ -515,14 +559,14 @@ class Infer final : public Node {
   // where that is longer than one.
   Status stack_group(Worker& worker, Item& payer) const {
     worker.inputs.clear();
+    const std::int64_t batch = batch_for(worker.group.size());
     for (std::size_t input = 0; input < model_->inputs().size(); ++input) {
       const Tensor& like = worker.prepared[worker.group.front()].inputs[input];
-      if (group_size() == 1) {
+      if (batch == 1) {
         worker.inputs.push_back(like.reshaped(with_batch(like.shape(), 1)));
         continue;
       }
-      Result<Tensor> stacked =
-          payer.allocate_tensor(like.dtype(), with_batch(like.shape(), fixed_batch_));
+      Result<Tensor> stacked = payer.allocate_tensor(like.dtype(), with_batch(like.shape(), batch));
       if (!stacked) return stacked.status();
       std::memset(stacked->raw(), 0, stacked->size_bytes());
       for (std::size_t row = 0; row < worker.group.size(); ++row) {
@@ -578,7 +622,8 @@ class Infer final : public Node {
   std::string why_;  // this backend
   std::vector<Worker> workers_;
   std::vector<PaddedAxis> padded_;
-  std::int64_t fixed_batch_ = 0;  // 0 or 1: any, one by one
+  std::int64_t fixed_batch_ = 0;  // 0 or 1: any
+  std::int64_t stacks_ = 1;       // items in one run where the batch is not fixed
 };
 
 [[maybe_unused]] const bool kRegistered = register_node<Infer>();

@@ -191,12 +191,6 @@ Result<std::unique_ptr<Event>> CudaDevice::new_event() {
   return std::unique_ptr<Event>(std::make_unique<CudaEvent>(core_, event));
 }
 
-Status CudaDevice::upload(const BufferRange& to, const std::byte* from) {
-  if (to.size_bytes == 0) return Status::ok();
-  return core_->call(core_->api().upload, static_cast<void*>(to.data()),
-                     static_cast<const void*>(from), to.size_bytes);
-}
-
 const sluice_cuda_api* CudaDevice::operators() const { return &core_->api(); }
 std::int32_t CudaDevice::ordinal() const { return core_->ordinal(); }
 Status CudaDevice::failure() const { return core_->failure(); }

@@ -25,7 +25,6 @@ class CudaDevice final : public Device {
   Status upload(const BufferRange& to, const std::byte* from) override;
   Result<std::unique_ptr<Stream>> new_stream() override;
   Result<std::unique_ptr<Event>> new_event() override;
-  Status upload(const BufferRange& to, const std::byte* from) override;
   const sluice_cuda_api* operators() const override;
   std::int32_t ordinal() const override;
   Status failure() const override;

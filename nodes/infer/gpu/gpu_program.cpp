@@ -1,5 +1,7 @@
 #include "sluice/nodes/infer/gpu/gpu_program.h"
 
+#include "sluice/core/cuda_status.h"
+
 #include <algorithm>
 #include <array>
 #include <cassert>
@@ -64,18 +66,7 @@ GpuProgram::~GpuProgram() {
 }
 
 Status GpuProgram::check(int result, std::string_view what) const {
-  if (result == SLUICE_CUDA_OK) return Status::ok();
-  const std::string message = std::string(what) + ": " + api_.last_error();
-  switch (result) {
-    case SLUICE_CUDA_UNSUPPORTED:
-      return unsupported("infer.unsupported", message);
-    case SLUICE_CUDA_OUT_OF_MEMORY:
-      return {Code::kResourceExhausted, "memory.exhausted", message};
-    case SLUICE_CUDA_LOST:
-      return {Code::kUnavailable, "device.lost", message};
-    default:
-      return internal("infer.failed", message);
-  }
+  return cuda_status(api_, result).with_context(what);
 }
 
 Result<DeviceProgram::Plan> GpuProgram::plan(std::span<const Tensor> inputs) {

@@ -16,8 +16,8 @@ namespace sluice::gpu {
 
 // A model as the program of a lane, with handles and a workspace of its own. Work with the same
 // inputs, outputs and arena is recorded when it comes for the second time, and from then on one
-// launch. Threads, errors: as DeviceProgram says; infer.unsupported for an operator that the device
-// cannot compute. Blocks: the first run of a shape, while its operators are chosen.
+// launch. Threads, errors: as DeviceProgram says; device.unsupported for an operator that the
+// device cannot compute. Blocks: the first run of a shape, while its operators are chosen.
 class GpuProgram final : public DeviceProgram {
  public:
   // REQUIRES: the model's device computes operators.

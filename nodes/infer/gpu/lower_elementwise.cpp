@@ -167,7 +167,7 @@ Status Lowering::lower_op(const graph::Cast& op) {
 Result<std::pair<Operand, Operand>> Lowering::affine(float epsilon) {
   std::array<Operand, 4> parameters;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    Result<Operand> parameter = vector_f32(node_->inputs[i + 1]);
+    Result<Operand> parameter = vector(node_->inputs[i + 1], SLUICE_CUDA_F32);
     if (!parameter) return parameter.status();
     parameters[i] = *parameter;
   }

@@ -93,9 +93,9 @@ Status Lowering::lower_op(const graph::Conv& op) {
   conv.as.conv.activation = activation_of(op.activation);
   conv.as.conv.after = activation_of(op.after);
   if (const ValueId bias = graph::Graph::operand(*node_, 2); bias != kNoValue) {
-    Result<Operand> vector = vector_f32(bias);
-    if (!vector) return vector.status();
-    inputs.push_back(*vector);
+    Result<Operand> shift = vector(bias, type_);
+    if (!shift) return shift.status();
+    inputs.push_back(*shift);
     conv.as.conv.has_bias = 1;
   }
   const Dims dims = shape(out).dims();
@@ -127,9 +127,9 @@ Status Lowering::lower_op(const graph::ConvTranspose& op) {
   conv.as.conv.activation = activation_of(op.activation);
   conv.as.conv.after = activation_of(std::nullopt);
   if (const ValueId bias = graph::Graph::operand(*node_, 2); bias != kNoValue) {
-    Result<Operand> vector = vector_f32(bias);
-    if (!vector) return vector.status();
-    inputs.push_back(*vector);
+    Result<Operand> shift = vector(bias, type_);
+    if (!shift) return shift.status();
+    inputs.push_back(*shift);
     conv.as.conv.has_bias = 1;
   }
   const Operand to = put_new(out, channels_last(type_, shape(out).dims()));

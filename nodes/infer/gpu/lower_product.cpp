@@ -81,7 +81,7 @@ Status Lowering::product(const Operand& a, const Operand& b, ValueId bias, sluic
                       shape(bias)[shape(bias).rank() - 1] == columns;
   std::vector<Operand> inputs{a, b};
   if (is_row) {
-    Result<Operand> row = vector_f32(bias);
+    Result<Operand> row = vector(bias, type_);
     if (!row) return row.status();
     inputs.push_back(*row);
     op.as.matmul.has_bias = 1;

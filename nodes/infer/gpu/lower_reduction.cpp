@@ -118,16 +118,15 @@ Status Lowering::lower_op(const graph::Softmax& op) {
   return Status::ok();
 }
 
-// Parameters are numbers of their own, read in the precision that they have.
-Result<Operand> Lowering::vector_f32(ValueId id) {
+Result<Operand> Lowering::vector(ValueId id, std::int32_t type) {
   const std::vector<std::int64_t> dims{shape(id).elements()};
   if (!is_known(id)) {
     Result<Operand> operand = get_grouped(id, dims);
-    if (!operand || operand->view.type == SLUICE_CUDA_F32) return operand;
-    return converted(*operand, dense(SLUICE_CUDA_F32, dims));
+    if (!operand || operand->view.type == type) return operand;
+    return converted(*operand, dense(type, dims));
   }
   const bool is_shared = graph_.constant_of(id) != nullptr;
-  return constant(fact(id).value->reshaped(Shape(dims)), dense(SLUICE_CUDA_F32, dims),
+  return constant(fact(id).value->reshaped(Shape(dims)), dense(type, dims),
                   is_shared ? "p" + std::to_string(id) : std::string());
 }
 
@@ -144,7 +143,7 @@ Status Lowering::lower_op(const graph::LayerNorm& op) {
   if (!from) return from.status();
   std::vector<Operand> inputs{*from};
   for (std::size_t i = 1; i < node_->inputs.size() && node_->inputs[i] != kNoValue; ++i) {
-    Result<Operand> parameter = vector_f32(node_->inputs[i]);
+    Result<Operand> parameter = vector(node_->inputs[i], SLUICE_CUDA_F32);
     if (!parameter) return parameter.status();
     inputs.push_back(*parameter);
   }
@@ -167,7 +166,7 @@ Status Lowering::lower_op(const graph::InstanceNorm& op) {
   if (!from) return from.status();
   std::vector<Operand> inputs(1);
   for (std::size_t i = 1; i < 3; ++i) {
-    Result<Operand> parameter = vector_f32(node_->inputs[i]);
+    Result<Operand> parameter = vector(node_->inputs[i], SLUICE_CUDA_F32);
     if (!parameter) return parameter.status();
     inputs.push_back(*parameter);
   }

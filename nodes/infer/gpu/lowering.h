@@ -133,7 +133,8 @@ class Lowering {
   Status lower_op(const graph::Softmax& op);
   Status lower_op(const graph::LayerNorm& op);
   Status lower_op(const graph::InstanceNorm& op);
-  Result<Operand> vector_f32(graph::ValueId id);
+  // A list of numbers in that type.
+  Result<Operand> vector(graph::ValueId id, std::int32_t type);
 
   // lower_layer.cpp
   Status lower_op(const graph::Conv& op);

@@ -86,10 +86,10 @@ class Once {
       if (Status status = stream_->copy(from.pinned, from.device); !status.is_ok()) return status;
     }
     for (const Transfer& to : to_) writes.push_back(to.device);
-    Status status = stream_->launch({program_.name(), reads, writes, [this](CUstream_st* stream) {
-                                       return program_.run(
-                                           {stream, inputs_, outputs_, arena_, plan_.prepared});
-                                     }});
+    Status status =
+        stream_->launch({program_.name(), reads, writes, [this](CUstream_st* stream) {
+                           return program_.run({stream, inputs_, outputs_, arena_, plan_.prepared});
+                         }});
     for (const Transfer& to : to_) {
       if (status.is_ok() && to.device.size_bytes > 0) status = stream_->copy(to.device, to.pinned);
     }
