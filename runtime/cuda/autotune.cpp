@@ -33,10 +33,11 @@ class Handle {
 };
 using TimingEvent = Handle<cudaEvent_t, cudaEventDestroy>;
 
-// Memory for each operand of an operator, in one block.
+// Memory for each operand of an operator, and for a workspace, in one block.
 class Scratch {
  public:
-  Outcome allocate(const sluice_cuda_op& op, CUstream_st* stream);
+  Outcome allocate(const sluice_cuda_op& op, const Lane& lane);
+  void* workspace() const { return block_.get(); }
   const void* const* inputs() const { return inputs_.data(); }
   void* const* outputs() const { return outputs_.data(); }
 
@@ -46,12 +47,15 @@ class Scratch {
   std::array<void*, 2> outputs_ = {};
 };
 
-Outcome Scratch::allocate(const sluice_cuda_op& op, CUstream_st* stream) {
+Outcome Scratch::allocate(const sluice_cuda_op& op, const Lane& lane) {
   constexpr std::size_t kAlignment = 256;
-  std::size_t bytes = 0;
+  const auto aligned = [](std::size_t size) {
+    return (size + kAlignment - 1) / kAlignment * kAlignment;
+  };
+  std::size_t bytes = aligned(lane.options().workspace_bytes);
   const auto place = [&](const sluice_cuda_view& view) {
     const std::size_t at = bytes;
-    bytes += (extent_bytes(view) + kAlignment - 1) / kAlignment * kAlignment;
+    bytes += aligned(extent_bytes(view));
     return at;
   };
   std::array<std::size_t, SLUICE_CUDA_MAX_OPERANDS> at = {};
@@ -66,7 +70,8 @@ Outcome Scratch::allocate(const sluice_cuda_op& op, CUstream_st* stream) {
   outputs_[0] = start + out;
   // 0x3c3c is about 1 in f16, and small in bf16 and f32: no zeros, which take less power, and
   // nothing that becomes infinite.
-  return outcome_of(cudaMemsetAsync(start, 0x3c, bytes, stream), "cudaMemsetAsync for timing");
+  return outcome_of(cudaMemsetAsync(start, 0x3c, bytes, lane.timing_stream()),
+                    "cudaMemsetAsync for timing");
 }
 
 class Timer {
@@ -125,29 +130,39 @@ struct Winner {
   float milliseconds = std::numeric_limits<float>::max();
 };
 
-// Failing ways are passed over, but for those that take the device with them.
-Outcome time_all(const sluice_cuda_op& op, std::span<std::unique_ptr<LibraryOperator>> candidates,
-                 CUstream_st* stream, Winner& winner) {
-  Scratch scratch;
-  Timer timer(stream);
-  if (auto failed = timer.open(); !failed.is_ok()) return failed;
-  if (auto failed = scratch.allocate(op, stream); !failed.is_ok()) return failed;
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    LibraryOperator& candidate = *candidates[i];
-    std::size_t tried = 0;
-    for (std::size_t way = 0; way < candidate.ways() && tried < kMostWays; ++way) {
-      if (!candidate.select(way).is_ok()) continue;
-      ++tried;
-      float milliseconds = 0;
-      const Outcome timed = timer.time(candidate, scratch, milliseconds);
-      if (timed.code == SLUICE_CUDA_LOST) return timed;
-      if (timed.is_ok() && milliseconds < winner.milliseconds) {
-        winner = {i, candidate.way(), milliseconds};
-      }
+// Times the ways there are of one candidate. Those that fail are passed over, but for one that
+// takes the device with it.
+Outcome time_ways(LibraryOperator& candidate, std::size_t place, Timer& timer,
+                  const Scratch& scratch, Winner& winner) {
+  std::size_t tried = 0;
+  for (std::size_t way = 0; way < candidate.ways() && tried < kMostWays; ++way) {
+    if (!candidate.select(way).is_ok()) continue;
+    ++tried;
+    float milliseconds = 0;
+    Outcome timed = timer.time(candidate, scratch, milliseconds);
+    if (timed.code == SLUICE_CUDA_LOST) return timed;
+    if (timed.is_ok() && milliseconds < winner.milliseconds) {
+      winner = {place, candidate.way(), milliseconds};
     }
   }
+  return Outcome::ok();
+}
+
+Outcome time_all(const sluice_cuda_op& op, std::span<std::unique_ptr<LibraryOperator>> candidates,
+                 Lane& lane, Winner& winner) {
+  Scratch scratch;
+  Timer timer(lane.timing_stream());
+  if (Outcome failed = timer.open(); !failed.is_ok()) return failed;
+  if (Outcome failed = scratch.allocate(op, lane); !failed.is_ok()) return failed;
+  // Earlier work of the lane may still use its own.
+  const Lane::OtherWorkspace other(lane, scratch.workspace());
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    Outcome failed = time_ways(*candidates[i], i, timer, scratch, winner);
+    if (!failed.is_ok()) return failed;
+  }
   // The scratch memory goes: what may still use it is done first.
-  return outcome_of(cudaStreamSynchronize(stream), "cudaStreamSynchronize after timing");
+  return outcome_of(cudaStreamSynchronize(lane.timing_stream()),
+                    "cudaStreamSynchronize after timing");
 }
 
 Made known_way(std::span<std::unique_ptr<LibraryOperator>> candidates, const std::string& way) {
@@ -172,23 +187,20 @@ Made first_way(std::span<std::unique_ptr<LibraryOperator>> candidates) {
 }
 
 Made fastest(const sluice_cuda_op& op, const std::string& question,
-             std::span<std::unique_ptr<LibraryOperator>> candidates, CUstream_st* stream,
-             PlanCache& cache) {
+             std::span<std::unique_ptr<LibraryOperator>> candidates, Lane& lane) {
   // Lanes that time beside each other would time each other, and one operator more than once.
   static std::mutex& one_at_a_time = *new std::mutex;
   const std::scoped_lock lock(one_at_a_time);
-  if (const auto known = cache.find(question)) {
+  if (const auto known = lane.plan_cache().find(question)) {
     if (Made made = known_way(candidates, *known); made.outcome.is_ok()) return made;
   }
   Winner winner;
-  Outcome timed = time_all(op, candidates, stream, winner);
+  Outcome timed = time_all(op, candidates, lane, winner);
   if (timed.code == SLUICE_CUDA_LOST) return {std::move(timed), nullptr};
   if (timed.is_ok() && !winner.way.empty()) {
-    cache.keep(question, winner.way);
-    LibraryOperator& best = *candidates[winner.candidate];
-    if (best.select(winner.way).is_ok()) {
-      return {Outcome::ok(), std::move(candidates[winner.candidate])};
-    }
+    lane.plan_cache().keep(question, winner.way);
+    std::unique_ptr<LibraryOperator>& best = candidates[winner.candidate];
+    if (best->select(winner.way).is_ok()) return {Outcome::ok(), std::move(best)};
   }
   return first_way(candidates);
 }

@@ -16,11 +16,12 @@ struct Candidates {
   Outcome outcome = Outcome::unsupported("no library is asked for it");
   std::vector<std::unique_ptr<LibraryOperator>> found;
 
-  // What is unsupported leaves its reason, and anything worse ends it.
+  // What a library does not take, or fails at, leaves its reason: something else may compute it. A
+  // lost device ends it.
   void add(MadeLibraryOperator made) {
     if (made.outcome.is_ok()) {
       found.push_back(std::move(made.made));
-    } else if (outcome.code == SLUICE_CUDA_UNSUPPORTED) {
+    } else if (outcome.code != SLUICE_CUDA_LOST) {
       outcome = std::move(made.outcome);
     }
   }
@@ -53,7 +54,7 @@ template <class Choose>
 Made library_or_kernel(const LaneResources& lane, const sluice_cuda_op& op, const Choose& choose) {
   Candidates candidates = library_candidates(lane, op);
   Outcome refusal = std::move(candidates.outcome);
-  if (refusal.code != SLUICE_CUDA_UNSUPPORTED) return {std::move(refusal), nullptr};
+  if (refusal.code == SLUICE_CUDA_LOST) return {std::move(refusal), nullptr};
   if (!candidates.found.empty()) {
     Made made = choose(std::span(candidates.found));
     if (made.outcome.code != SLUICE_CUDA_UNSUPPORTED) return made;
@@ -68,13 +69,12 @@ Made library_or_kernel(const LaneResources& lane, const sluice_cuda_op& op, cons
 
 }  // namespace
 
-Made compile(const Lane& lane, const sluice_cuda_op& op) {
-  return library_or_kernel(lane.resources(), op,
-                           [&](std::span<std::unique_ptr<LibraryOperator>> candidates) {
-                             if (!lane.options().autotune) return first_way(candidates);
-                             return fastest(op, operator_text(op, lane.options()), candidates,
-                                            lane.timing_stream(), lane.plan_cache());
-                           });
+Made compile(Lane& lane, const sluice_cuda_op& op) {
+  return library_or_kernel(
+      lane.resources(), op, [&](std::span<std::unique_ptr<LibraryOperator>> candidates) {
+        if (!lane.options().autotune) return first_way(candidates);
+        return fastest(op, operator_text(op, lane.options()), candidates, lane);
+      });
 }
 
 Made check(const LaneResources& resources, const sluice_cuda_op& op) {

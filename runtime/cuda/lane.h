@@ -4,7 +4,7 @@
 #include "sluice/runtime/cuda/plan_cache.h"
 
 #include <memory>
-#include <string>
+#include <utility>
 
 struct CUstream_st;
 
@@ -30,6 +30,20 @@ class Lane {
   const sluice_cuda_lane_options& options() const { return options_; }
   CUstream_st* timing_stream() const { return timing_stream_; }
   PlanCache& plan_cache() const { return *plan_cache_; }
+
+  // Has the lane's operators use another workspace, of the same size, as long as it lives.
+  class OtherWorkspace {
+   public:
+    OtherWorkspace(Lane& lane, void* workspace)
+        : lane_(lane), own_(std::exchange(lane.resources_.workspace, workspace)) {}
+    ~OtherWorkspace() { lane_.resources_.workspace = own_; }
+    OtherWorkspace(const OtherWorkspace&) = delete;
+    OtherWorkspace& operator=(const OtherWorkspace&) = delete;
+
+   private:
+    Lane& lane_;
+    void* const own_;
+  };
 
  private:
   Lane(int device, const sluice_cuda_lane_options& options);

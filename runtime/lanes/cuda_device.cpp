@@ -16,6 +16,7 @@ class CudaDevice::Core {
   Core(const sluice_cuda_api& api, int ordinal) : api_(api), ordinal_(ordinal) {}
 
   const sluice_cuda_api& api() const { return api_; }
+  int ordinal() const { return ordinal_; }
   std::string name() const { return "cuda:" + std::to_string(ordinal_); }
 
   // Calls one function of the table; of a lost device, none.
@@ -169,6 +170,13 @@ Result<Buffer> CudaDevice::allocate(MemoryKind kind, std::size_t size_bytes,
                        std::make_shared<Owner>(core_, is_pinned, memory, size_bytes, budget));
 }
 
+Status CudaDevice::upload(const BufferRange& to, const std::byte* from) {
+  assert(to.offset_bytes + to.size_bytes <= to.buffer.size_bytes());
+  if (to.size_bytes == 0) return core_->failure();
+  return core_->call(core_->api().upload, static_cast<void*>(to.data()),
+                     static_cast<const void*>(from), to.size_bytes);
+}
+
 Result<std::unique_ptr<Stream>> CudaDevice::new_stream() {
   void* stream = nullptr;
   Status status = core_->call(core_->api().stream_create, &stream);
@@ -183,7 +191,14 @@ Result<std::unique_ptr<Event>> CudaDevice::new_event() {
   return std::unique_ptr<Event>(std::make_unique<CudaEvent>(core_, event));
 }
 
+Status CudaDevice::upload(const BufferRange& to, const std::byte* from) {
+  if (to.size_bytes == 0) return Status::ok();
+  return core_->call(core_->api().upload, static_cast<void*>(to.data()),
+                     static_cast<const void*>(from), to.size_bytes);
+}
+
 const sluice_cuda_api* CudaDevice::operators() const { return &core_->api(); }
+std::int32_t CudaDevice::ordinal() const { return core_->ordinal(); }
 Status CudaDevice::failure() const { return core_->failure(); }
 
 }  // namespace sluice

@@ -22,9 +22,12 @@ class CudaDevice final : public Device {
   MemoryKind memory() const override { return MemoryKind::kCuda; }
   Result<Buffer> allocate(MemoryKind kind, std::size_t size_bytes,
                           const std::shared_ptr<MemoryBudget>& budget) override;
+  Status upload(const BufferRange& to, const std::byte* from) override;
   Result<std::unique_ptr<Stream>> new_stream() override;
   Result<std::unique_ptr<Event>> new_event() override;
+  Status upload(const BufferRange& to, const std::byte* from) override;
   const sluice_cuda_api* operators() const override;
+  std::int32_t ordinal() const override;
   Status failure() const override;
 
  private:

@@ -37,8 +37,14 @@ Planned planned(const LaneResources& lane, const sluice_cuda_op& op) {
 }
 
 bool has_driver_library() {
-  void* library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  if (library != nullptr) dlclose(library);
+  static void* const library = [] {
+    void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+#ifdef SLUICE_CUDA_STUB
+    // Loaded by its path once, it is found by the name that it says it has.
+    if (driver == nullptr) driver = dlopen(SLUICE_CUDA_STUB, RTLD_NOW | RTLD_LOCAL);
+#endif
+    return driver;
+  }();
   return library != nullptr;
 }
 

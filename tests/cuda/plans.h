@@ -27,8 +27,8 @@ void PrintTo(const Planned& planned, std::ostream* out);
 // By cuDNN alone.
 Planned planned(const LaneResources& lane, const sluice_cuda_op& op);
 
-// Whether there is a driver, or the toolkit's stub of one: engines that are compiled at run time
-// want its library even where nothing is run.
+// Whether there is a driver's library, or the toolkit's stub of one, which stays loaded then: cuDNN
+// wants it for what it compiles at run time, even where nothing is run.
 bool has_driver_library();
 
 MATCHER(IsPlanned, "has a plan") { return arg.outcome.is_ok(); }

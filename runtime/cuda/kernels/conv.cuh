@@ -1,7 +1,7 @@
 #pragma once
 
 #include "sluice/runtime/cuda/kernels/function.cuh"
-#include "sluice/runtime/cuda/kernels/window.h"
+#include "sluice/runtime/cuda/kernels/window.cuh"
 
 // What the kernels for convolutions share.
 namespace sluice::cuda {
@@ -20,21 +20,6 @@ struct Conv {
 
 __device__ __forceinline__ float bias_of(const Conv& conv, std::int64_t channel) {
   return conv.bias ? load_float(conv.bias_type, conv.bias, channel * conv.bias_stride) : 0.0f;
-}
-
-// The taps of the window, along one axis, that lie within the image; tap 0 is at `origin`.
-struct Range {
-  std::int64_t origin, begin, end;
-};
-
-__device__ __forceinline__ Range inside(const Window& window, const Image& x, int axis,
-                                        std::int64_t place) {
-  const std::int64_t origin = place * window.stride[axis] - window.pad[axis];
-  const std::int64_t dilation = window.dilation[axis];
-  const std::int64_t begin = origin < 0 ? (-origin + dilation - 1) / dilation : 0;
-  const std::int64_t room = x.dims[axis] - origin;
-  const std::int64_t end = room <= 0 ? 0 : (room + dilation - 1) / dilation;
-  return {origin, begin, end < window.kernel[axis] ? end : window.kernel[axis]};
 }
 
 __device__ __forceinline__ void finish(const Conv& conv, std::int64_t image, std::int64_t channel,

@@ -99,11 +99,6 @@ Outcome run(const Depthwise& work, CUstream_st* stream) {
   return by_two ? with(conv_depthwise<T, 5, 2>) : with(conv_depthwise<T, 5, 1>);
 }
 
-bool is_packed(const Image& image) {
-  const std::int64_t strides[] = {image.n, image.c, image.strides[1], image.strides[2]};
-  return is_aligned(image.data, bytes_of(image.type), strides, 4, 1, kPack);
-}
-
 }  // namespace
 
 bool is_depthwise(const Conv& conv) {

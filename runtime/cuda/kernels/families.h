@@ -15,7 +15,13 @@ Made make_arg(const sluice_cuda_op& op);
 Made make_topk(const sluice_cuda_op& op);
 Made make_softmax(const sluice_cuda_op& op);
 Made make_normalize(const sluice_cuda_op& op);
+Made make_pool(const sluice_cuda_op& op);
+Made make_lrn(const sluice_cuda_op& op);
+Made make_resize(const sluice_cuda_op& op);
 Made make_conv(const sluice_cuda_op& op);
+Made make_conv_transpose(const sluice_cuda_op& op);
 Made make_matmul(const sluice_cuda_op& op);
+Made make_attention(const sluice_cuda_op& op);
+Made make_image(const sluice_cuda_op& op);
 
 }  // namespace sluice::cuda

@@ -44,10 +44,22 @@ Made make_kernel(const sluice_cuda_op& op) {
       return make_softmax(op);
     case SLUICE_CUDA_OP_NORMALIZE:
       return make_normalize(op);
+    case SLUICE_CUDA_OP_POOL:
+      return make_pool(op);
+    case SLUICE_CUDA_OP_LRN:
+      return make_lrn(op);
+    case SLUICE_CUDA_OP_RESIZE:
+      return make_resize(op);
     case SLUICE_CUDA_OP_CONV:
       return make_conv(op);
+    case SLUICE_CUDA_OP_CONV_TRANSPOSE:
+      return make_conv_transpose(op);
     case SLUICE_CUDA_OP_MATMUL:
       return make_matmul(op);
+    case SLUICE_CUDA_OP_ATTENTION:
+      return make_attention(op);
+    case SLUICE_CUDA_OP_IMAGE:
+      return make_image(op);
     default:
       return no_kernel("an unknown kind of operator");
   }

@@ -19,6 +19,7 @@
 #include <array>
 #include <cstdlib>
 #include <exception>
+#include <numeric>
 #include <sstream>
 #include <unordered_map>
 
@@ -59,7 +60,9 @@ const std::vector<fe::NumericalNote_t> kNotStrict = {
 
 class FrontEndGraph final : public CudnnGraph {
  public:
-  explicit FrontEndGraph(const CudnnTarget& target) : handle_(target.handle) {
+  explicit FrontEndGraph(const CudnnTarget& target)
+      : handle_(target.handle),
+        workspace_bytes_(static_cast<std::int64_t>(target.workspace_bytes)) {
     graph_.set_intermediate_data_type(fe::DataType_t::FLOAT)
         .set_compute_data_type(fe::DataType_t::FLOAT);
     if (target.handle == nullptr) graph_.set_sm_version(sm_version(target.device_properties));
@@ -97,8 +100,11 @@ class FrontEndGraph final : public CudnnGraph {
         .set_data_type(type_of(tensor.type));
   }
   bool is_compiled(const fe::error_t& error) const;
+  Outcome check_order();
+  Outcome check_workspace(std::int64_t index) const;
 
   cudnnHandle_t handle_;
+  std::int64_t workspace_bytes_;
   fe::graph::Graph graph_;
   std::int64_t operands_ = 0;  // their identifiers are 1, 2, ... in the order of a run
   std::int64_t chosen_ = -1;
@@ -121,7 +127,7 @@ Outcome FrontEndGraph::finish(const CudnnTarget& target, bool is_strict) {
   }
   const auto error = graph_.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
   if (error.is_bad()) return outcome_of(error);
-  graph_.deselect_workspace_greater_than(static_cast<std::int64_t>(target.workspace_bytes));
+  graph_.deselect_workspace_greater_than(workspace_bytes_);
   if (is_strict) graph_.deselect_numeric_notes(kNotStrict);
   return Outcome::ok();
 }
@@ -132,10 +138,33 @@ bool FrontEndGraph::is_compiled(const fe::error_t& error) const {
   return handle_ == nullptr && error.err_msg.find("cuLibraryLoadData") != std::string::npos;
 }
 
+// A run hands over the operands by their places, not by their identifiers.
+Outcome FrontEndGraph::check_order() {
+  if (const fe::error_t error = graph_.prepare_variant_pack_template(); error.is_bad()) {
+    return outcome_of(error);
+  }
+  std::vector<std::int64_t> in_order(static_cast<std::size_t>(operands_));
+  std::iota(in_order.begin(), in_order.end(), 1);
+  if (graph_.get_variant_pack_uids_sorted() == in_order) return Outcome::ok();
+  return Outcome::unsupported("cuDNN: the front end wants other operands than the graph's");
+}
+
+// With what the front end needs for itself; the engine alone was asked before.
+Outcome FrontEndGraph::check_workspace(std::int64_t index) const {
+  std::int64_t bytes = 0;
+  const fe::error_t error = graph_.get_workspace_size_plan_at_index(index, bytes);
+  if (error.is_bad() || bytes <= workspace_bytes_) return outcome_of(error);
+  return Outcome::unsupported("cuDNN: a workspace of " + std::to_string(bytes) + " bytes");
+}
+
 Outcome FrontEndGraph::choose(std::size_t configuration) try {
   const auto index = static_cast<std::int64_t>(configuration);
   const fe::error_t error = graph_.build_plan_at_index(index);
   if (error.is_bad() && !is_compiled(error)) return outcome_of(error);
+  if (Outcome failed = check_order(); !failed.is_ok()) return failed;
+  if (error.is_good()) {
+    if (Outcome failed = check_workspace(index); !failed.is_ok()) return failed;
+  }
   const fe::error_t asked = graph_.get_engine_and_knobs_at_index(index, engine_, knobs_);
   if (asked.is_bad()) return outcome_of(asked);
   chosen_ = index;

@@ -44,6 +44,7 @@ class CudaDeviceTest : public ::testing::Test {
 
 TEST_F(CudaDeviceTest, SaysWhichItIsAndWhatComputesOnIt) {
   EXPECT_EQ(device_->name(), "cuda:1");
+  EXPECT_EQ(device_->ordinal(), 1);
   EXPECT_EQ(device_->memory(), MemoryKind::kCuda);
   EXPECT_EQ(device_->operators(), &cuda_.api());
   EXPECT_THAT(device_->failure(), IsOk());
@@ -93,6 +94,17 @@ TEST_F(CudaDeviceTest, CopiesThereAndBack) {
   EXPECT_THAT((*stream)->copy(memory, back), IsOk());
 
   EXPECT_EQ(std::to_integer<int>(back.data()[kBytes - 1]), 7);
+}
+
+TEST_F(CudaDeviceTest, UploadsThroughTheTable) {
+  const BufferRange memory = range(MemoryKind::kCuda);
+  const std::vector<std::byte> bytes(kBytes, std::byte{7});
+
+  EXPECT_THAT(device_->upload(memory, bytes.data()), IsOk());
+  EXPECT_THAT(device_->upload({memory.buffer, kBytes, 0}, nullptr), IsOk());
+
+  EXPECT_EQ(cuda_.calls("upload"), 1);
+  EXPECT_EQ(memory.data()[kBytes - 1], std::byte{7});
 }
 
 TEST_F(CudaDeviceTest, TakesNoPageableMemoryAndNobodyElsesEvents) {
@@ -188,9 +200,10 @@ class CudaErrors : public CudaDeviceTest, public ::testing::WithParamInterface<M
 TEST_P(CudaErrors, AreTold) {
   const auto stream = device_->new_stream();
   const auto event = device_->new_event();
-  const BufferRange memory = range(MemoryKind::kCuda);
+  const BufferRange memory = range(MemoryKind::kCuda), pinned = range(MemoryKind::kPinned);
   const std::map<std::string, std::function<Status()>> calls{
       {"allocate", [&] { return device_->allocate(MemoryKind::kCuda, 1, nullptr).status(); }},
+      {"upload", [&] { return device_->upload(memory, pinned.data()); }},
       {"stream_create", [&] { return device_->new_stream().status(); }},
       {"event_create", [&] { return device_->new_event().status(); }},
       {"event_record", [&] { return (*stream)->record(**event); }},

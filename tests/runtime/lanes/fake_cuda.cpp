@@ -43,6 +43,11 @@ struct FakeCuda::Table {
     ::operator delete(memory);
     return result;
   }
+  static int upload(int32_t device, void* to, const void* from, size_t bytes) {
+    const int result = current->count("upload", device);
+    if (result == SLUICE_CUDA_OK) std::memcpy(to, from, bytes);
+    return result;
+  }
   static int copy(int32_t device, void*, void* to, const void* from, size_t bytes) {
     const int result = current->count("copy", device);
     if (result == SLUICE_CUDA_OK) std::memmove(to, from, bytes);
@@ -77,6 +82,7 @@ FakeCuda::FakeCuda() {
   api_.last_error = Table::last_error;
   api_.allocate = Table::allocate;
   api_.release = Table::release;
+  api_.upload = Table::upload;
   api_.copy = Table::copy;
   api_.stream_create = Table::stream_create;
   api_.stream_destroy = Table::stream_destroy;

@@ -33,7 +33,7 @@ class SumAndDifference final : public DeviceProgram {
       return invalid("infer.shape", "two tensors of one shape are wanted");
     }
     const TensorSpec like{DType::kF32, inputs[0].shape()};
-    return Plan{{like, like}, 0};
+    return Plan{{like, like}, 0, nullptr};
   }
   Status run(const Run& run) override {
     const auto a = run.inputs[0].span<float>(), b = run.inputs[1].span<float>();

@@ -22,24 +22,6 @@ std::int64_t position_of(const Extents& indices, const Extents& dims) {
 
 Extents dims_of(const sluice_cuda_view& view) { return {view.dims, view.dims + view.rank}; }
 
-std::vector<double> reference_matmul(const Case& test) {
-  const auto& settings = test.op.as.matmul;
-  const Extents a = dims_of(test.op.in[0]), b = dims_of(test.op.in[1]), c = dims_of(test.op.out[0]);
-  std::vector<double> result;
-  for (std::int64_t i = 0; i < test.outputs[0].count(); ++i) {
-    const Extents at = indices_of(i, c);
-    double sum = 0;
-    for (std::int64_t k = 0; k < a[2]; ++k)
-      sum += test.inputs[0].get(position_of({at[0], at[1], k}, a)) *
-             test.inputs[1].get(position_of({at[0], k, at[2]}, b));
-    sum *= settings.alpha;
-    if (settings.has_bias)
-      sum += settings.beta * test.inputs[2].get(settings.bias_is_matrix ? i : at[2]);
-    result.push_back(reference_activation(settings.activation, sum));
-  }
-  return result;
-}
-
 std::vector<std::vector<double>> reference(const Case& test) {
   if (test.outputs[0].count() == 0) return {{}};
   switch (test.op.kind) {
@@ -63,6 +45,18 @@ std::vector<std::vector<double>> reference(const Case& test) {
       return {reference_normalize(test)};
     case SLUICE_CUDA_OP_CONV:
       return {reference_conv(test)};
+    case SLUICE_CUDA_OP_POOL:
+      return reference_pool(test);
+    case SLUICE_CUDA_OP_LRN:
+      return {reference_lrn(test)};
+    case SLUICE_CUDA_OP_RESIZE:
+      return {reference_resize(test)};
+    case SLUICE_CUDA_OP_CONV_TRANSPOSE:
+      return {reference_conv_transpose(test)};
+    case SLUICE_CUDA_OP_ATTENTION:
+      return {reference_attention(test)};
+    case SLUICE_CUDA_OP_IMAGE:
+      return {reference_image(test)};
     case SLUICE_CUDA_OP_MATMUL:
       return {reference_matmul(test)};
     default:

@@ -18,6 +18,12 @@ std::vector<std::vector<double>> reference_topk(const Case& test);
 std::vector<double> reference_softmax(const Case& test);
 std::vector<double> reference_normalize(const Case& test);
 std::vector<double> reference_conv(const Case& test);
+std::vector<std::vector<double>> reference_pool(const Case& test);
+std::vector<double> reference_lrn(const Case& test);
+std::vector<double> reference_resize(const Case& test);
+std::vector<double> reference_conv_transpose(const Case& test);
+std::vector<double> reference_attention(const Case& test);
+std::vector<double> reference_image(const Case& test);
 std::vector<double> reference_matmul(const Case& test);
 
 double reference_activation(const sluice_cuda_activation& activation, double value);

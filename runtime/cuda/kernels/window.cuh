@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sluice/runtime/cuda/kernels/element.cuh"
 #include "sluice/runtime/cuda/kernels/space.h"
 
 #include <algorithm>
@@ -78,5 +79,28 @@ struct Places {
     image = position;
   }
 };
+
+// The taps of the window, along one axis, that lie within the image; tap 0 is at `origin`.
+struct Range {
+  std::int64_t origin, begin, end;
+};
+
+__device__ __forceinline__ Range inside(const Window& window, const Image& x, int axis,
+                                        std::int64_t place) {
+  const std::int64_t origin = place * window.stride[axis] - window.pad[axis];
+  const std::int64_t dilation = window.dilation[axis];
+  const std::int64_t begin = origin < 0 ? (-origin + dilation - 1) / dilation : 0;
+  const std::int64_t room = x.dims[axis] - origin;
+  const std::int64_t end = room <= 0 ? 0 : (room + dilation - 1) / dilation;
+  return {origin, begin, end < window.kernel[axis] ? end : window.kernel[axis]};
+}
+
+// Whether eight channels of every place are one or two vectors. REQUIRES: the channels lie
+// together.
+inline bool is_packed(const Image& image) {
+  const std::int64_t strides[] = {image.n, image.c, image.strides[0], image.strides[1],
+                                  image.strides[2]};
+  return is_aligned(image.data, bytes_of(image.type), strides, 5, 1, kPack);
+}
 
 }  // namespace sluice::cuda
