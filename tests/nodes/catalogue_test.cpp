@@ -222,5 +222,20 @@ TEST(WritingANode, ShowsTheNodeThatIsCompiledAndTestedHere) {
   EXPECT_EQ(blocks[1], text_of(folder / "shrink_test.cpp"));
 }
 
+// That there is no GPU here is no fault of the page.
+TEST(RunningOnAGpu, ShowsPipelinesThatLoad) {
+  const TempFolder folder;
+  write_files(folder);
+  const auto blocks = blocks_of(text_of(kRoot / "docs/gpu.md"), "yaml");
+
+  ASSERT_FALSE(blocks.empty());
+  for (const std::string& block : blocks) {
+    Diagnostics problems = problems_of(block, folder);
+    std::erase_if(problems.items,
+                  [](const Diagnostic& problem) { return problem.code == "SL0601"; });
+    EXPECT_TRUE(problems.items.empty()) << block << problems.render();
+  }
+}
+
 }  // namespace
 }  // namespace sluice

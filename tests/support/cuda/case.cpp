@@ -1,6 +1,5 @@
 #include "tests/support/cuda/case.h"
 
-#include "tests/support/cuda/emulated_operators.h"
 #include "tests/support/cuda/reference.h"
 
 #include <cuda_bf16.h>
@@ -277,35 +276,11 @@ std::string compare(const Case& test, std::size_t output, const std::vector<doub
   return block.is_intact() ? "" : "bytes between the output's elements were written";
 }
 
-std::string run(Case& test, const char* name) {
-  const sluice_cuda_api& api = emulated_operators();
-  sluice_cuda_lane* lane = nullptr;
-  api.lane_create(0, nullptr, &lane);
-  sluice_cuda_compiled* compiled = nullptr;
-  std::string problem;
-  if (api.compile(lane, &test.op, &compiled) != SLUICE_CUDA_OK) {
-    problem = api.last_error();
-  } else {
-    std::vector<const void*> inputs;
-    std::vector<void*> outputs;
-    for (Block& block : test.inputs) inputs.push_back(block.pointer());
-    for (Block& block : test.outputs) outputs.push_back(block.pointer());
-    const std::string chosen = api.compiled_name(compiled);
-    if (name && chosen != name)
-      problem = "chosen was " + chosen;
-    else if (api.run(compiled, nullptr, inputs.data(), outputs.data()) != SLUICE_CUDA_OK)
-      problem = api.last_error();
-    api.compiled_destroy(compiled);
-  }
-  api.lane_destroy(lane);
-  return problem;
-}
-
 }  // namespace
 
 std::string Case::check(const char* name) {
   const auto expected = reference(*this);
-  std::string problem = run(*this, name);
+  std::string problem = run_case(*this, name);
   for (std::size_t i = 0; problem.empty() && i < outputs.size(); ++i)
     problem = compare(*this, i, expected.at(i));
   return problem;

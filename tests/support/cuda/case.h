@@ -36,6 +36,7 @@ class Block {
   // Element `position` in row-major order.
   double get(std::int64_t position) const;
   void set(std::int64_t position, double value);
+  std::size_t size_bytes() const { return bytes_.size(); }
   std::int64_t count() const { return count_; }
   const sluice_cuda_view& view() const { return view_; }
   bool is_intact() const;
@@ -79,6 +80,10 @@ struct Case {
   // `name`: the kernel that must have been chosen, if not null.
   std::string check(const char* name = nullptr);
 };
+
+// Compiles the operator and runs it once on the test's blocks; empty, or what went wrong. On our
+// kernels on the host (run_emulated.cpp), unless a program brings its own: tests/gpu does.
+std::string run_case(Case& test, const char* name);
 
 // The bound of the difference, relative to the greater of 1 and the expected value.
 double bound_of(int type);
