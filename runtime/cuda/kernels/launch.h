@@ -6,7 +6,7 @@
 // SLUICE_CUDA_EMULATED is set, plain C++ runs the blocks of a grid one after the other, so that
 // tests prove the very same kernels on a machine without a GPU.
 #ifdef SLUICE_CUDA_EMULATED
-#include "tests/support/cuda/emulated_cuda.h"
+#include "emulated_cuda.h"  // of tests/support/cuda
 #else
 #include "sluice/runtime/cuda/error.h"
 
