@@ -4,7 +4,8 @@
 #   tests/gpu/run.sh [--quick] [--out DIR] [--only SECTION,...]
 #
 # Sections: m1 m3 m4 m5 m6 m7 m8 m9 m12 m14 peers; all unless --only names some. --quick measures less of each, with a
-# soak (m12) of 20 seconds in place of five minutes. Uses tests/gpu/pack where it is there (pack.sh), else builds.
+# soak (m12) of 20 seconds in place of five minutes. Uses tests/gpu/pack/suite.tar.xz (pack.sh)
+# where it is there, else builds.
 # Writes results.json, results.md, suite.tsv and suite.log to DIR (build/gpu-results), and prints a line for each bar:
 #   BAR name value op bar ok|short
 # A section that fails or is over its time does not end the run; its bars are short and say why.
@@ -44,10 +45,14 @@ trap 'rm -rf "$work"' EXIT
 : > "$work/sections.tsv"
 
 # --- what is run
-if [[ -x $here/pack/bin/gpu_models ]]; then
-  bin=$here/pack/bin
-  libraries=$here/pack/lib
-  commit=$(cat "$here/pack/COMMIT")
+if [[ -e $here/pack/suite.tar.xz ]]; then
+  mkdir "$work/pack"
+  # Python's own, since a bare machine may have no xz.
+  python3 -m tarfile --extract "$here/pack/suite.tar.xz" "$work/pack" ||
+    echo "run.sh: tests/gpu/pack/suite.tar.xz cannot be unpacked" >&2
+  bin=$work/pack/bin
+  libraries=$work/pack/lib
+  commit=$(cat "$work/pack/COMMIT" || echo unknown)
 else
   bin=$root/build/gpu/bin
   libraries=
@@ -61,7 +66,7 @@ fi
 # Where a library is that the plugin needs and the loader does not find by itself: the toolkit, or PyTorch's wheels.
 find_cuda_libraries() {
   local plugin missing folder name folders=
-  plugin=$(find "$bin/.."  -name libsluice_cuda.so -print -quit 2>/dev/null) || true
+  plugin=$(find "$bin/.." -name libsluice_cuda.so -print -quit 2>/dev/null) || true
   [[ -n $plugin ]] || return 0
   missing=$(LD_LIBRARY_PATH=$libraries ldd "$plugin" 2>/dev/null | awk '/not found/ { print $1 }' | sort -u)
   for name in $missing; do
@@ -122,18 +127,18 @@ finish() {
   printf 'host\t%s, %s cores\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)"
 } > "$work/machine.tsv"
 
-# Ends without a figure, with exit status $1 and why.
+# Ends without a figure, with exit status $1; $2 is why, and $3 all there is to say of it.
 give_up() {
   printf 'UNMEASURED\tm*\t%s\nUNMEASURED\tpeers*\t%s\n' "$2" "$2" > "$work/device.tsv"
   [[ -s $work/sections.tsv ]] || printf 'device\t0\t1\n' > "$work/sections.tsv"
-  echo "run.sh: $2" >&2
+  echo "run.sh: $2: $3" >&2
   finish "$1"
 }
 
-[[ -x $bin/gpu_device ]] || give_up 1 "the programs of the suite are not in $bin"
+[[ -x $bin/gpu_device ]] || give_up 1 "the suite is not built" "its programs are not in $bin"
 run_program device 60 "$bin/gpu_device"
 if [[ $(cut -f3 "$work/sections.tsv") != 0 ]]; then
-  give_up 3 "no GPU that can be used: $(tail -n 1 "$work/device.log" | tr '\t' ' ')"
+  give_up 3 "no GPU that can be used" "$(tail -n 1 "$work/device.log")"
 fi
 cat "$work/device.tsv" >> "$work/machine.tsv"
 : > "$work/device.tsv"
