@@ -65,7 +65,7 @@ fi
 
 # Folders where libraries of CUDA may be: of the toolkit, or of PyTorch's wheels.
 cuda_folders() {
-  printf '%s\n' /usr/local/cuda*/lib64 /usr/local/cuda*/targets/x86_64-linux/lib /usr/lib/x86_64-linux-gnu
+  printf '%s\n' /usr/local/cuda*/lib64 /usr/local/cuda*/lib /usr/local/cuda*/targets/x86_64-linux/lib /usr/lib/x86_64-linux-gnu
   python3 -c 'import glob, site, sys
 for folder in [*sys.path, *site.getsitepackages()]:
     print(*glob.glob(folder + "/nvidia/*/lib"), sep="\n")' 2>/dev/null
@@ -144,6 +144,8 @@ fi
 cat "$work/device.tsv" >> "$work/machine.tsv"
 : > "$work/device.tsv"
 cat "$work/machine.tsv" >&2
+
+run_program doctor 30 "$bin/sluice" doctor
 
 wanted() { [[ " $sections " == *" $1 "* ]]; }
 cache=(--cache "$work/cache")
