@@ -1,6 +1,7 @@
 // The OCR example as its reader runs it: a receipt is drawn and read with each pair of models that
 // examples/ocr/fetch_models.sh fetches.
 #include "tests/cli/program.h"
+#include "tests/support/sanitizers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -120,7 +121,7 @@ TEST_P(OcrExample, TurnsTheLinesOfAReceiptThatLiesUpsideDown) {
   EXPECT_EQ(read_letters(folder_.path(), Page::kUpsideDown), drawn);
 }
 
-#ifdef SLUICE_EMULATED_CUDA
+#if defined(SLUICE_EMULATED_CUDA) && !SLUICE_TEST_ASAN && !SLUICE_TEST_TSAN
 // In fp16, by the kernels of a GPU on the host. That takes its time: the head of the receipt, and a
 // detector that sees it small.
 TEST_P(OcrExample, ReadsTheHeadOfAReceiptOnAnEmulatedGpu) {
