@@ -63,9 +63,11 @@ int probe(int32_t device) { return on_device(device, probe_device); }
 
 // Device memory from cudaMalloc and not from a pool: lanes keep what they allocate, and a pool
 // would order its memory by a stream, which none of those who share it is.
-int allocate(int32_t device, int32_t pinned, size_t bytes, void** memory) {
+int allocate(int32_t device, int32_t pinned, size_t wanted, void** memory) {
   return on_device(device, [&] {
     *memory = nullptr;
+    // What CUDA makes of no bytes at all differs from call to call.
+    const std::size_t bytes = std::max<std::size_t>(wanted, 1);
     if (pinned != 0) {
       return outcome_of(cudaHostAlloc(memory, bytes, cudaHostAllocPortable),
                         "cudaHostAlloc of " + size_text(bytes));
