@@ -193,6 +193,21 @@ std::string work_text(const PlanNode& node) {
   return text;
 }
 
+bool has_lanes(const PlanNode& node) { return node.execution() == ExecutionClass::kLanes; }
+
+// Where what flows lies, and what is copied: packets wait in the host's memory, and a node on a
+// device has its operands copied there, and its results back.
+std::string memory_text(const Plan& plan, const PlanEdge& edge) {
+  const PlanNode& writer = plan.nodes[edge.from_node];
+  const PlanNode& reader = plan.nodes[edge.to_node];
+  std::string text;
+  if (has_lanes(writer)) text += ", copied from " + writer.common.device;
+  if (has_lanes(reader)) text += ", copied to " + reader.common.device;
+  const double bytes = item_bytes(edge.type);
+  if (!text.empty() && bytes > 0) text += " (" + format_bytes(bytes) + ")";
+  return "on cpu" + text;
+}
+
 // What the outputs of a node say of the model they came from.
 void add_metadata(const PlanNode& node, Table& table) {
   constexpr std::size_t kLongestValue = 60;
@@ -279,7 +294,7 @@ std::string render_plan(const Plan& plan) {
     const bool is_dropping = reader.common.when_full != WhenFull::kBlock;
     edges.add(
         {port_label(plan, edge), "->", reader.name + "." + reader.ports.inputs[edge.to_input].name,
-         edge.type.to_string(), "per " + scope_name(plan, edge.scope), "on cpu",
+         edge.type.to_string(), "per " + scope_name(plan, edge.scope), memory_text(plan, edge),
          "queue " + std::to_string(reader.common.queue_items) + " items, " + format_bytes(bytes) +
              (is_dropping ? ", " + std::string(when_full_text(reader.common.when_full)) : "")});
   }
