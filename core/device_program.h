@@ -40,19 +40,26 @@ class DeviceProgram {
   virtual Result<Plan> plan(std::span<const Tensor> inputs) = 0;
 
   struct Run {
-    CUstream_st* stream = nullptr;    // on a CUDA device: where the work is to be queued
-    std::span<const Tensor> inputs;   // in the device's memory, as are
-    std::span<const Tensor> outputs;  // these, which it writes, and
-    BufferRange arena;                // this
+    CUstream_st* stream = nullptr;         // on a CUDA device: where the work is to be queued
+    std::span<const Tensor> inputs;        // in the device's memory, as are
+    std::span<const Tensor> outputs;       // these, which it writes, and
+    BufferRange arena;                     // this
     std::shared_ptr<const void> prepared;  // what `plan` gave for inputs like these
   };
   // Kernel::run says when it is called. What the spans name lives until the work is done.
   virtual Status run(const Run& run) = 0;
 };
 
+// The tensors that an input is made of, of several items mostly: they lie one behind the other in
+// it, and zeros are after them. Contiguous, in the host's memory.
+using Rows = std::vector<Tensor>;
+
 // One run of a node's program for some of its items.
 struct DeviceRun {
-  std::vector<Tensor> inputs;  // in the host's memory, contiguous
+  // In the host's memory, contiguous. One that has rows gives its type and shape; it may be the
+  // first row, repeated.
+  std::vector<Tensor> inputs;
+  std::vector<Rows> rows;  // by input; those beyond have none
   // What came of it.
   Status status;
   std::vector<Tensor> outputs;  // in the host's memory; when it went well

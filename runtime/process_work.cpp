@@ -66,7 +66,8 @@ void ProcessHost::Work::run_on_lanes() {
     host.lanes_->submit({std::move(runs_[i].inputs), host.budget(),
                          [this, i](Status status, std::span<Tensor> outputs) {
                            run_came_back(i, std::move(status), outputs);
-                         }});
+                         },
+                         std::move(runs_[i].rows)});
   }
   one_back();
 }

@@ -208,12 +208,12 @@ class Infer final : public Node {
     std::vector<DeviceRun> runs;
     while (!worker.order.empty()) {
       take_group(worker);
-      const Status status = stack_group(worker, items[worker.group.front()]);
-      if (status.is_ok()) {
+      Result<DeviceRun> run = run_for_group(worker, items[worker.group.front()]);
+      if (run) {
         worker.groups.push_back(worker.group);
-        runs.push_back({std::exchange(worker.inputs, {}), Status::ok(), {}});
+        runs.push_back(std::move(*run));
       } else {
-        for (const std::size_t i : worker.group) items[i].set_status(status);
+        for (const std::size_t i : worker.group) items[i].set_status(run.status());
       }
     }
     for (Prepared& prepared : worker.prepared) prepared.inputs.clear();
@@ -563,27 +563,62 @@ class Infer final : public Node {
     return run(worker, payer);
   }
 
+  // The group's items as one run. Numbers go as rows, which the lane copies to where the device
+  // takes them; what shapes may depend on is put together here.
+  Result<DeviceRun> run_for_group(const Worker& worker, Item& payer) const {
+    const std::int64_t batch = batch_for(worker.group.size());
+    DeviceRun run;
+    run.rows.resize(model_->inputs().size());
+    for (std::size_t input = 0; input < model_->inputs().size(); ++input) {
+      const Tensor& first = worker.prepared[worker.group.front()].inputs[input];
+      const Shape shape = with_batch(first.shape(), batch);
+      if (batch == 1) {
+        run.inputs.push_back(first.reshaped(shape));
+      } else if (first.dtype() == DType::kF32) {
+        Shape strides{0};
+        for (const std::int64_t stride : first.strides()) strides.push_back(stride);
+        const auto offset = static_cast<std::size_t>(first.raw() - first.buffer().data());
+        run.inputs.emplace_back(first.dtype(), shape, strides, first.buffer(), offset);
+        for (const std::size_t i : worker.group) {
+          run.rows[input].push_back(worker.prepared[i].inputs[input]);
+        }
+      } else {
+        Result<Tensor> whole = stacked(worker, input, batch, payer);
+        if (!whole) return whole.status();
+        run.inputs.push_back(std::move(*whole));
+      }
+    }
+    return run;
+  }
+
   // Makes the worker's inputs those of the group, with their batch axis. Bytes are copied only
   // where that is longer than one.
   Status stack_group(Worker& worker, Item& payer) const {
     worker.inputs.clear();
-    const std::int64_t batch = batch_for(worker.group.size());
     for (std::size_t input = 0; input < model_->inputs().size(); ++input) {
       const Tensor& like = worker.prepared[worker.group.front()].inputs[input];
-      if (batch == 1) {
+      if (fixed_batch_ <= 1) {
         worker.inputs.push_back(like.reshaped(with_batch(like.shape(), 1)));
         continue;
       }
-      Result<Tensor> stacked = payer.allocate_tensor(like.dtype(), with_batch(like.shape(), batch));
-      if (!stacked) return stacked.status();
-      std::memset(stacked->raw(), 0, stacked->size_bytes());
-      for (std::size_t row = 0; row < worker.group.size(); ++row) {
-        std::memcpy(stacked->raw() + row * like.size_bytes(),
-                    worker.prepared[worker.group[row]].inputs[input].raw(), like.size_bytes());
-      }
-      worker.inputs.push_back(std::move(*stacked));
+      Result<Tensor> whole = stacked(worker, input, fixed_batch_, payer);
+      if (!whole) return whole.status();
+      worker.inputs.push_back(std::move(*whole));
     }
     return Status::ok();
+  }
+
+  static Result<Tensor> stacked(const Worker& worker, std::size_t input, std::int64_t batch,
+                                Item& payer) {
+    const Tensor& like = worker.prepared[worker.group.front()].inputs[input];
+    Result<Tensor> whole = payer.allocate_tensor(like.dtype(), with_batch(like.shape(), batch));
+    if (!whole) return whole;
+    std::memset(whole->raw(), 0, whole->size_bytes());
+    for (std::size_t row = 0; row < worker.group.size(); ++row) {
+      std::memcpy(whole->raw() + row * like.size_bytes(),
+                  worker.prepared[worker.group[row]].inputs[input].raw(), like.size_bytes());
+    }
+    return whole;
   }
 
   // One item's row of each output, cut back to what its real size gives.

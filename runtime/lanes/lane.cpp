@@ -29,6 +29,22 @@ class Layout {
   std::size_t end_ = 0;
 };
 
+Status not_taken() {
+  return unsupported("lane.input", "a lane takes contiguous tensors from the host's memory");
+}
+
+// The tensors one behind the other, and zeros after them.
+void copy_bytes(std::span<const Tensor> tensors, const BufferRange& to) {
+  std::byte* at = to.data();
+  for (const Tensor& tensor : tensors) {
+    const std::size_t bytes = tensor.size_bytes();
+    if (bytes > 0) std::memcpy(at, tensor.raw(), bytes);
+    at += bytes;
+  }
+  const auto left = static_cast<std::size_t>(to.data() + to.size_bytes - at);
+  if (left > 0) std::memset(at, 0, left);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Lane>> Lane::create(Device& device, std::shared_ptr<DeviceProgram> program,
@@ -63,9 +79,7 @@ Status Lane::lay_out(LaneSlot& slot, std::span<const Tensor> inputs) {
 
   Layout in(slot.input_parts);
   for (const Tensor& input : inputs) {
-    if (input.buffer().kind() == MemoryKind::kCuda || !input.is_contiguous()) {
-      return unsupported("lane.input", "a lane takes contiguous tensors from the host's memory");
-    }
+    if (input.buffer().kind() == MemoryKind::kCuda) return not_taken();
     in.add(input.size_bytes());
   }
   Layout out(slot.output_parts);
@@ -105,7 +119,7 @@ Status Lane::grow(Buffer& buffer, MemoryKind kind, std::size_t size_bytes) {
   return Status::ok();
 }
 
-Status Lane::fill(LaneSlot& slot, std::span<const Tensor> inputs) {
+Status Lane::fill(LaneSlot& slot, std::span<const Tensor> inputs, std::span<const Rows> rows) {
   clear(slot);
   if (Status status = reserve(slot, inputs); !status.is_ok()) return status;
 
@@ -114,14 +128,16 @@ Status Lane::fill(LaneSlot& slot, std::span<const Tensor> inputs) {
     const LaneSlot::Part part = slot.input_parts[i];
     slot.device_inputs.emplace_back(input.dtype(), input.shape(), slot.input.device,
                                     part.offset_bytes);
-    if (input.buffer().kind() == MemoryKind::kPinned) {
+    const bool has_rows = i < rows.size() && !rows[i].empty();
+    if (!has_rows && !input.is_contiguous()) return not_taken();
+    if (!has_rows && input.buffer().kind() == MemoryKind::kPinned) {
       const auto offset = static_cast<std::size_t>(input.raw() - input.buffer().data());
       slot.copies.push_back({input.buffer(), offset, part.size_bytes});
       continue;
     }
     const BufferRange staged{slot.input.pinned, part.offset_bytes, part.size_bytes};
     device_.on_host_access(staged, Access::kWrite);
-    if (part.size_bytes > 0) std::memcpy(staged.data(), input.raw(), part.size_bytes);
+    copy_bytes(has_rows ? rows[i] : inputs.subspan(i, 1), staged);
     slot.copies.push_back(staged);
   }
   for (std::size_t i = 0; i < slot.plan.outputs.size(); ++i) {

@@ -53,9 +53,9 @@ class Lane {
   // Times that a slot's memory had to grow.
   std::size_t allocations() const { return allocations_.load(std::memory_order_relaxed); }
 
-  // Lays the work out in the slot, and copies what is not in pinned memory to the slot's.
-  // Threads: slots may be filled side by side.
-  Status fill(LaneSlot& slot, std::span<const Tensor> inputs);
+  // Lays the work out in the slot, and copies what is not in pinned memory to the slot's, and what
+  // comes in rows. Threads: slots may be filled side by side.
+  Status fill(LaneSlot& slot, std::span<const Tensor> inputs, std::span<const Rows> rows);
   // Memory for work with such inputs, so that `fill` needs to allocate none.
   Status reserve(LaneSlot& slot, std::span<const Tensor> inputs);
 

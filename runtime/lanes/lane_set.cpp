@@ -52,6 +52,7 @@ class LaneSet::Core : public std::enable_shared_from_this<Core> {
     LaneSlot* slot = nullptr;
     // Whose the place is: the one who starts its work, then the poller, then the one who ends it.
     std::vector<Tensor> inputs;
+    std::vector<Rows> rows;
     std::shared_ptr<MemoryBudget> budget;
     Status failure;
     std::shared_ptr<Core> self;  // while the executor has it
@@ -208,6 +209,7 @@ LaneSet::Core::Place* LaneSet::Core::assign() {
   if (breaks(LaneFault::kLastInFirstOut)) std::swap(waiting_.front(), waiting_.back());
   LaneWork& work = waiting_.front();
   place->inputs = std::move(work.inputs);
+  place->rows = std::move(work.rows);
   place->budget = std::move(work.budget);
   place->done = std::move(work.done);
   waiting_.pop_front();
@@ -235,7 +237,7 @@ LaneSet::Core::Place* LaneSet::Core::free_place() {
 // After it has watched for the end, the place is no longer the caller's.
 LaneSet::Core::Started LaneSet::Core::start(Place& place) {
   Row& row = *place.row;
-  place.failure = row.lane->fill(*place.slot, place.inputs);
+  place.failure = row.lane->fill(*place.slot, place.inputs, place.rows);
   if (!place.failure.is_ok()) return Started::kOver;
 
   const std::shared_ptr<CompletionPoller> poller = poller_.lock();
@@ -311,6 +313,7 @@ LaneSet::Core::Delivery LaneSet::Core::conclude(Place& place) {
 void LaneSet::Core::free(Place& place) {
   Lane::clear(*place.slot);
   place.inputs.clear();
+  place.rows.clear();
   place.budget.reset();
   const std::scoped_lock lock(mutex_);
   if (!std::exchange(place.is_taken, false)) return;

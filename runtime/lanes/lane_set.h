@@ -24,6 +24,7 @@ struct LaneWork {
   // Is called once, whatever happens, with the outputs if all went well; they are its to move from.
   // It holds no lock and must not wait. It may be called before `submit` returns.
   std::function<void(Status status, std::span<Tensor> outputs)> done;
+  std::vector<Rows> rows = {};  // as those of DeviceRun
 };
 
 struct LaneOptions {
