@@ -1,5 +1,6 @@
 #include "sluice/graphs/render.h"
 
+#include "sluice/core/payloads.h"
 #include "sluice/graphs/values.h"
 
 #include <algorithm>
@@ -133,6 +134,29 @@ double queue_bytes(const PlanEdge& edge, const CommonOptions& reader) {
   const double bytes = item_bytes(edge.type);
   const double limit = static_cast<double>(reader.queue_bytes);
   return bytes > 0 ? std::min(limit, std::max(bytes, bytes * reader.queue_items)) : limit;
+}
+
+// "150 kB f32": what an item on the edge is copied as, as far as that is known.
+std::string copied_text(const PortType& type) {
+  const double bytes = item_bytes(type);
+  std::string text = bytes > 0 ? " " + format_bytes(bytes) : "";
+  if (type.tensor && type.tensor->dtype) text += " " + std::string(to_string(*type.tensor->dtype));
+  if (type.payload == &payload_type<Image>()) text += " u8";
+  return text;
+}
+
+// Where an item is on an edge, and how it comes from a device and gets to one. What is no tensor a
+// device's node makes on the CPU, of what was copied back.
+std::string place_text(const Plan& plan, const PlanEdge& edge) {
+  const auto has_lanes = [&](std::size_t node) {
+    return plan.nodes[node].execution() == ExecutionClass::kLanes;
+  };
+  std::string text = "on cpu";
+  if (has_lanes(edge.from_node)) {
+    text += ", after d2h" + (edge.type.tensor ? copied_text(edge.type) : "");
+  }
+  if (has_lanes(edge.to_node)) text += ", then h2d" + copied_text(edge.type);
+  return text;
 }
 
 std::string_view when_full_text(WhenFull when_full) {
@@ -279,7 +303,7 @@ std::string render_plan(const Plan& plan) {
     const bool is_dropping = reader.common.when_full != WhenFull::kBlock;
     edges.add(
         {port_label(plan, edge), "->", reader.name + "." + reader.ports.inputs[edge.to_input].name,
-         edge.type.to_string(), "per " + scope_name(plan, edge.scope), "on cpu",
+         edge.type.to_string(), "per " + scope_name(plan, edge.scope), place_text(plan, edge),
          "queue " + std::to_string(reader.common.queue_items) + " items, " + format_bytes(bytes) +
              (is_dropping ? ", " + std::string(when_full_text(reader.common.when_full)) : "")});
   }

@@ -59,8 +59,10 @@ const char* compiled_name(const sluice_cuda_compiled* compiled) { return compile
 
 int run(sluice_cuda_compiled* compiled, void*, const void* const* inputs, void* const* outputs) {
   if (auto& captured = compiled->lane->captured) {
-    captured->runs.push_back(
-        {compiled, {inputs, inputs + compiled->inputs}, {outputs, outputs + compiled->outputs}});
+    // Not in braces: two pointers to pointers are two elements then.
+    std::vector<const void*> from(inputs, inputs + compiled->inputs);
+    std::vector<void*> to(outputs, outputs + compiled->outputs);
+    captured->runs.push_back({compiled, std::move(from), std::move(to)});
     return SLUICE_CUDA_OK;
   }
   return report(compiled->made->run(nullptr, inputs, outputs));
