@@ -265,7 +265,8 @@ class Node {
   // process for each. When it throws, it is called again for each item alone, so that only the bad
   // one is rejected.
   virtual Status process_batch(Context& ctx, std::span<Item> items);
-  // Of a node whose `resolve` said kLanes, in place of the calls above.
+  // Of a node whose `resolve` said kLanes, in place of the calls above; those come after all once
+  // a device is lost that the plan had chosen for `device: auto`.
   // A program for each lane of the device, which outlives them; asked for once, after `open`.
   virtual Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context&, Device&,
                                                                        std::size_t /*lanes*/) {

@@ -89,6 +89,17 @@ Status ProcessHost::open_lanes() {
   return Status::ok();
 }
 
+// What was on a device that is lost has failed. A node that was put there because it was there goes
+// on without; of one that was meant to be there, nothing more can come.
+void ProcessHost::look_for_loss(const Status& status) {
+  if (status.reason() != "device.lost") return;
+  if (!common->device_is_chosen) {
+    fail_run(status);
+  } else if (!has_left_device_.exchange(true, std::memory_order_acq_rel)) {
+    Log(name()).warning("goes on on the CPU: " + status.message());
+  }
+}
+
 // Of a run that ends early, what is on the device need not come to its end.
 void ProcessHost::end_thread() {
   if (lanes_) lanes_->cancel(Status(Code::kCancelled, "run.aborted", "the run was ended"));

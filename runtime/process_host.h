@@ -116,6 +116,7 @@ class ProcessHost final : public Host {
   void set_timer();
   void cancel_timer();
   Status open_lanes();
+  void look_for_loss(const Status& status);
 
   // Makes of an item what its call has made of it: where the node changes packets in place the
   // packet is ready to be sent, else what was emitted is left to be.
@@ -155,6 +156,7 @@ class ProcessHost final : public Host {
   std::vector<std::uint64_t> next_child_;  // per output that opens a scope
   std::unique_ptr<WorkerThreads> threads_;
   std::unique_ptr<LaneSet> lanes_;
+  std::atomic<bool> has_left_device_{false};
 
   std::optional<Clock::TimerId> wait_timer_;
   TimePoint wait_until_{};  // of the batch that waits

@@ -21,7 +21,7 @@ void ProcessHost::Work::run() {
   }
   if (!host.runs_elsewhere_) host.engine_.scheduler().before_heavy();
   started_ = now_ns();
-  if (host.lanes_) {
+  if (host.lanes_ && !host.has_left_device_.load(std::memory_order_acquire)) {
     run_on_lanes();
     return;
   }
@@ -44,7 +44,6 @@ void ProcessHost::Work::run() {
 void ProcessHost::Work::end() {
   ProcessHost& host = host_;
   const std::uint64_t ns = now_ns() - started_;
-  if (host.lanes_ && host.measures_) host.measures_->calls.add(ns);
   host.busy_ns_.fetch_add(ns, std::memory_order_relaxed);
   host.learn_cost(ns, items.size());
   done.store(true, std::memory_order_release);
@@ -77,7 +76,9 @@ void ProcessHost::Work::one_back() {
   Scheduler& scheduler = host_.engine_.scheduler();
   Context ctx = context();
   node_calls::end_batch(host_.node_, ctx, items, runs_);
+  for (const DeviceRun& run : runs_) host_.look_for_loss(run.status);
   runs_.clear();
+  if (host_.measures_) host_.measures_->calls.add(now_ns() - started_);
   end();
   scheduler.end_external();
 }

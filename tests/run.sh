@@ -16,6 +16,9 @@ bash cmake/install_packages.sh --tests
 bash examples/ocr/fetch_models.sh v6 v4
 # The tests of a backend whose library is not there are skipped, and say so.
 bash cmake/fetch_backends.sh || echo "tests/run.sh: going on without the backends that are missing" >&2
+if command -v nvcc > /dev/null; then
+  bash cmake/fetch_cudnn_frontend.sh || echo "tests/run.sh: going on without the CUDA plugin" >&2
+fi
 cmake --preset "$preset"
 cmake --build "build/$preset" --parallel
 ctest --test-dir "build/$preset" --output-on-failure --parallel "$(nproc)" --timeout 300

@@ -165,9 +165,7 @@ class Infer final : public Node {
     workers_.resize(workers);
     if (ctx.ports().execution == ExecutionClass::kLanes) return Status::ok();
     for (Worker& worker : workers_) {
-      Result<std::unique_ptr<Session>> session = model_->new_session();
-      if (!session) return session.status();
-      worker.session = std::move(*session);
+      if (Status status = open(worker); !status.is_ok()) return status;
     }
     ctx.log().info(std::to_string(workers) + " sessions on backend " +
                    std::string(model_->backend()));
@@ -176,6 +174,9 @@ class Infer final : public Node {
 
   Status process_batch(Context& ctx, std::span<Item> items) override {
     Worker& worker = workers_[ctx.worker()];
+    if (!worker.session) {  // its device is lost
+      if (Status status = open(worker); !status.is_ok()) return status;
+    }
     prepare_all(worker, ctx, items);
     if (fixed_batch_ > 1) {
       run_together(worker, items);
@@ -260,6 +261,13 @@ class Infer final : public Node {
     std::size_t axis;
     std::size_t rule;  // of the common options
   };
+
+  Status open(Worker& worker) const {
+    Result<std::unique_ptr<Session>> session = model_->new_session();
+    if (!session) return session.status();
+    worker.session = std::move(*session);
+    return Status::ok();
+  }
 
   bool load(Resolve& plan) {
     const std::string& path = plan.option(model).text;

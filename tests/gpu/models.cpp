@@ -74,36 +74,46 @@ Status measure(const Bench& bench, std::int64_t batch) {
   return latency.status();
 }
 
-void run_model(Rig& rig, const Arguments& arguments, const std::string& name) {
-  const Result<TestModel> model = make_model(name);
-  if (!measured("m4." + name + ".*", model.status())) return;
-  const bool is_emulated = arguments.device == "emulated";
-  std::vector<Arithmetic> all{Arithmetic::kFp16, Arithmetic::kTf32};
-  if (!arguments.is_quick) all.insert(all.end(), {Arithmetic::kBf16, Arithmetic::kFp32});
-  for (const Arithmetic arithmetic : all) {
-    const Bench bench{rig, arguments, *model, arithmetic,
-                      std::make_shared<gpu::GpuModel>(model->graph, rig.device, arithmetic)};
-    if (!measured(bench.prefix() + ".*", check(bench))) continue;
-    std::vector<std::int64_t> batches{64};
-    if (arithmetic == Arithmetic::kFp16) batches = {1, 8, 64, 256};
-    if (is_emulated) batches = {1, 2};
-    for (const std::int64_t batch : batches) {
-      measured(bench.prefix() + ".n" + std::to_string(batch) + "*", measure(bench, batch));
-    }
-    if (arguments.has_profile && arithmetic == Arithmetic::kFp16) {
-      measured("m4." + name + ".profile*",
-               profile(rig, *bench.on_gpu, model->inputs(batches[batches.size() / 2]),
-                       arguments.cache_folder));
-    }
+// What bars are about comes first.
+std::vector<std::int64_t> batches_of(const Bench& bench) {
+  if (bench.arguments.device == "emulated") return {2, 1};
+  if (bench.arithmetic == Arithmetic::kFp16) return {64, 1, 8, 256};
+  return {64};
+}
+
+void run_model(const Bench& bench) {
+  if (!measured(bench.prefix() + ".*", check(bench))) return;
+  const std::vector<std::int64_t> batches = batches_of(bench);
+  for (const std::int64_t batch : batches) {
+    measured(bench.prefix() + ".n" + std::to_string(batch) + "*", measure(bench, batch));
+  }
+  if (bench.arguments.has_profile && bench.arithmetic == Arithmetic::kFp16) {
+    measured(bench.prefix() + ".profile",
+             profile(bench.rig, *bench.on_gpu, bench.model.inputs(batches.front()),
+                     bench.arguments.cache_folder));
   }
 }
 
 int run(const Arguments& arguments) {
   Result<Rig> rig = open_rig(arguments.device);
   if (!measured("m4.*", rig.status())) return kNoDevice;
-  std::vector<std::string> models = arguments.names;
-  if (models.empty()) models = {"resnet50", "minilm", "mobilenetv2"};
-  for (const std::string& model : models) run_model(*rig, arguments, model);
+  std::vector<std::string> names = arguments.names;
+  if (names.empty()) names = {"resnet50", "minilm", "mobilenetv2"};
+  std::vector<TestModel> models;
+  for (const std::string& name : names) {
+    Result<TestModel> model = make_model(name);
+    if (measured("m4." + name + ".*", model.status())) models.push_back(std::move(*model));
+  }
+  std::vector<Arithmetic> all{Arithmetic::kFp16};
+  if (!arguments.is_quick) {
+    all.insert(all.end(), {Arithmetic::kTf32, Arithmetic::kBf16, Arithmetic::kFp32});
+  }
+  for (const Arithmetic arithmetic : all) {
+    for (const TestModel& model : models) {
+      run_model({*rig, arguments, model, arithmetic,
+                 std::make_shared<gpu::GpuModel>(model.graph, rig->device, arithmetic)});
+    }
+  }
   return 0;
 }
 

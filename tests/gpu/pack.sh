@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the GPU suite and packs what a bare machine with a GPU needs to run it into tests/gpu/pack, which Git ignores.
+# Builds the GPU suite and packs what a bare machine with a GPU needs to run it: tests/gpu/pack/suite.tar.xz, in a folder
+# that Git ignores.
 #
 #   tests/gpu/pack.sh [--no-build] [--most MIB]
 #
@@ -26,7 +27,7 @@ while [[ $# -gt 0 ]]; do
   shift
 done
 
-readonly tree=build/gpu pack=tests/gpu/pack
+readonly tree=build/gpu archive=tests/gpu/pack/suite.tar.xz
 # Of every machine that has a compiler, a driver or a CUDA toolkit.
 readonly not_packed='^(ld-linux.*|lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+|cuda|cudnn.*|cublas.*|nv.*))\.so'
 
@@ -36,7 +37,8 @@ if [[ $build == yes ]]; then
 fi
 [[ -x $tree/bin/gpu_models ]] || { echo "pack.sh: nothing is built in $tree" >&2; exit 1; }
 
-rm -rf "$pack"
+pack=$(mktemp -d)
+trap 'rm -rf "$pack"' EXIT
 mkdir -p "$pack/bin" "$pack/lib/sluice"
 cp "$tree/bin/sluice" "$tree"/bin/gpu_* "$pack/bin/"
 plugin=$(find "$tree" -name libsluice_cuda.so -print -quit)
@@ -50,10 +52,12 @@ done < <(ldd "$pack"/bin/* "$plugin" |
 strip --strip-unneeded "$pack"/bin/* "$pack"/lib/*.so* "$pack"/lib/sluice/*.so
 git describe --always --dirty > "$pack/COMMIT" 2>/dev/null || echo unknown > "$pack/COMMIT"
 
-du --apparent-size -k "$pack"/bin/* "$pack"/lib/*.so* "$pack"/lib/sluice/*.so | sort -rn | awk '{ printf "%8.1f MiB  %s\n", $1 / 1024, $2 }'
-kib=$(du --apparent-size -sk "$pack" | cut -f1)
-printf '%8.1f MiB  in all, of at most %d\n' "$(awk "BEGIN { print $kib / 1024 }")" "$most_mib"
-if [[ $kib -gt $((most_mib * 1024)) ]]; then
+(cd "$pack" && du --apparent-size -k bin/* lib/*.so* lib/sluice/*.so) | sort -rn | awk '{ printf "%8.1f MiB  %s\n", $1 / 1024, $2 }'
+mkdir -p "$(dirname "$archive")"
+tar --create --directory "$pack" --sort=name --owner=0 --group=0 . | xz --threads=0 -6 > "$archive"
+bytes=$(stat --format %s "$archive")
+awk -v bytes="$bytes" -v most="$most_mib" -v name="$archive" 'BEGIN { printf "%8.1f MiB  %s, of at most %d\n", bytes / 1048576, name, most }'
+if [[ $bytes -gt $((most_mib * 1048576)) ]]; then
   echo "pack.sh: the pack is too large to travel" >&2
   exit 1
 fi

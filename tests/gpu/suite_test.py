@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tarfile
 import tempfile
 import unittest
 from contextlib import redirect_stdout
@@ -123,7 +124,7 @@ class Run(Folder):
         for name in ("run.sh", "report.py", "roofline.py", "bars.tsv", "peers.py", "faults.py"):
             self.copy(f"tests/gpu/{name}")
         self.copy("tests/bench/bars.py")
-        self.write("tests/gpu/pack/COMMIT", "abc123\n")
+        self.write("pack/COMMIT", "abc123\n")
         for name in ("ceilings", "models", "lanes", "operators", "onnx", "faults"):
             self.program(name, "exit 3")
         self.program("device", 'printf "device\\tNVIDIA H100\\n"')
@@ -133,9 +134,13 @@ class Run(Folder):
         shutil.copy(HERE.parents[1] / name, self.folder / name)
 
     def program(self, name, script):
-        self.write(f"tests/gpu/pack/bin/gpu_{name}", f"#!/bin/sh\n{script}\n", 0o755)
+        self.write(f"pack/bin/gpu_{name}", f"#!/bin/sh\n{script}\n", 0o755)
 
     def run_suite(self, *arguments):
+        archive = self.folder / "tests/gpu/pack/suite.tar.xz"
+        archive.parent.mkdir()
+        with tarfile.open(archive, "w:xz") as file:
+            file.add(self.folder / "pack", ".")
         return subprocess.run(["bash", self.folder / "tests/gpu/run.sh", "--out", self.folder / "out", *arguments],
                               capture_output=True, text=True, check=False, timeout=60)
 
@@ -149,7 +154,7 @@ class Run(Folder):
         self.assertEqual(len([line for line in done.stderr.splitlines() if REASON in line]), 1, done.stderr)
         self.assertEqual(len(lines), len(BARS))
         for line in lines:
-            self.assertTrue(line.startswith("BAR ") and line.endswith(f" short (no GPU that can be used: {REASON})"), line)
+            self.assertTrue(line.startswith("BAR ") and line.endswith(" short (no GPU that can be used)"), line)
 
     def test_runs_the_sections_that_are_named_and_goes_on_after_one_that_fails(self):
         self.program("ceilings", 'printf "m1.query\\t0.4\\tus\\n"; exit 7')
@@ -166,16 +171,17 @@ class Run(Folder):
         self.assertIn("m1.query", results["values"])
 
     def test_says_that_a_pack_is_not_whole(self):
-        (self.folder / "tests/gpu/pack/bin/gpu_device").unlink()
+        (self.folder / "pack/bin/gpu_device").unlink()
 
         done = self.run_suite()
 
         self.assertEqual(done.returncode, 1)
-        self.assertIn("the programs of the suite are not in", done.stderr)
+        self.assertIn("its programs are not in", done.stderr)
 
     def test_refuses_arguments_that_are_none(self):
-        for arguments in (["--slow"], ["--only", "m2"], ["--only"]):
-            self.assertEqual(self.run_suite(*arguments).returncode, 2, arguments)
+        for arguments in (["--slow"], ["--only", "m2"], ["--only"], ["--out"]):
+            done = subprocess.run(["bash", self.folder / "tests/gpu/run.sh", *arguments], capture_output=True, check=False)
+            self.assertEqual(done.returncode, 2, arguments)
 
     def test_goes_on_without_pytorch(self):
         # As on a machine without it: a module of that name that cannot be imported.
@@ -237,10 +243,11 @@ class Pack(Folder):
         done = self.pack()
 
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertTrue((self.folder / "tests/gpu/pack/bin/gpu_models").exists())
-        self.assertTrue((self.folder / "tests/gpu/pack/lib/sluice/libsluice_cuda.so").exists())
-        self.assertIn("in all, of at most 60", done.stdout)
-        self.assertFalse(list((self.folder / "tests/gpu/pack/lib").glob("libc.so*")))
+        self.assertIn("suite.tar.xz, of at most 60", done.stdout)
+        with tarfile.open(self.folder / "tests/gpu/pack/suite.tar.xz") as file:
+            names = file.getnames()
+        self.assertLess({"./bin/gpu_models", "./bin/sluice", "./lib/sluice/libsluice_cuda.so", "./COMMIT"}, set(names))
+        self.assertFalse([name for name in names if "/libc.so" in name])
 
     def test_fails_when_it_is_too_large_to_travel(self):
         done = self.pack("--most", "0")

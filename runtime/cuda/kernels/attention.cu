@@ -75,7 +75,7 @@ __device__ __forceinline__ void score_tile(const Attention& work, std::int64_t b
 
 // kColumns: of the values, a thread. A block makes kColumns * 8 of them.
 template <int kColumns>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     attention_tiles(const __grid_constant__ Attention work) {
   __shared__ float weights[kQueries][kKeys + 1];
   __shared__ float values[kKeys][kColumns * kMates];

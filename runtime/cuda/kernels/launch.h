@@ -6,8 +6,10 @@
 // SLUICE_CUDA_EMULATED is set, plain C++ runs the blocks of a grid one after the other, so that
 // tests prove the very same kernels on a machine without a GPU.
 #ifdef SLUICE_CUDA_EMULATED
-#include "tests/support/cuda/emulated_cuda.h"
+#include "emulated_cuda.h"  // of tests/support/cuda
 #else
+#include "sluice/runtime/cuda/error.h"
+
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
@@ -56,12 +58,9 @@ Outcome launch(void (*kernel)(P...), Threads, Grid grid, CUstream_st* stream, A&
   return std::apply(
       [&](P&... value) -> Outcome {
         void* pointers[] = {const_cast<void*>(static_cast<const void*>(&value))...};
-        const cudaError_t error = cudaLaunchKernel(reinterpret_cast<const void*>(kernel),
-                                                   grid.blocks, grid.threads, pointers, 0, stream);
-        if (error == cudaSuccess) return Outcome::ok();
-        static_cast<void>(cudaGetLastError());  // so that a later call does not report it again
-        return Outcome::failed(std::string("launch of a kernel: ") + cudaGetErrorString(error) +
-                               " (" + cudaGetErrorName(error) + ")");
+        return outcome_of(cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid.blocks,
+                                           grid.threads, pointers, 0, stream),
+                          "cudaLaunchKernel");
       },
       values);
 }

@@ -96,4 +96,15 @@ Result<std::unique_ptr<LaneSet>> open_lanes(
                          options);
 }
 
+Result<double> rate_of(LaneSet& lanes, const Load& load, const std::vector<Tensor>& inputs) {
+  const LoadResult result = put_load(load, [&](std::size_t) { return through(lanes, inputs); });
+  if (!result.status.is_ok()) return result.status;
+  return result.runs_a_second;
+}
+
+Status warm_up(LaneSet& lanes, std::size_t count, const std::vector<Tensor>& inputs) {
+  const Load load{4 * count, 0, 0.2};
+  return rate_of(lanes, load, inputs).status();
+}
+
 }  // namespace sluice::gpu_suite

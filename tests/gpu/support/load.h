@@ -40,4 +40,10 @@ Result<std::unique_ptr<LaneSet>> open_lanes(
     const Rig& rig, const std::vector<std::shared_ptr<DeviceProgram>>& programs, std::size_t lanes,
     std::size_t slots);
 
+// Runs a second, where all callers send the same.
+Result<double> rate_of(LaneSet& lanes, const Load& load, const std::vector<Tensor>& inputs);
+
+// Every lane of `count` chooses its algorithms, before anything is measured.
+Status warm_up(LaneSet& lanes, std::size_t count, const std::vector<Tensor>& inputs);
+
 }  // namespace sluice::gpu_suite

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace sluice::cuda {
@@ -190,8 +191,10 @@ TEST(CudaArg, FindsTheFirstOrTheLastExtreme) {
 
 TEST(CudaTopK, SortsTheBestWithTheLowerIndexFirst) {
   Dice dice(10);
-  for (int round = 0; round < 60; ++round) {
-    const Extents dims = any_lines(dice);
+  for (int round = 0; round < 30; ++round) {
+    Extents dims = any_lines(dice);
+    dims[0] = std::min<std::int64_t>(dims[0], 8);
+    dims[2] = std::min<std::int64_t>(dims[2], 8);
     const int type = static_cast<int>(dice.whole(SLUICE_CUDA_F32, SLUICE_CUDA_U32));
     const Extents best = {dims[0], dice.whole(1, std::min<std::int64_t>(dims[1], 8)), dims[2]};
     Case test =

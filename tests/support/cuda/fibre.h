@@ -42,10 +42,10 @@ class Fibre {
   void* outside_ = nullptr;
 #endif
   // For the sanitizers: the two stacks, or the two fibres as they know them.
-  void* own_note_ = nullptr;
-  void* outer_note_ = nullptr;
-  const void* outer_stack_ = nullptr;
-  std::size_t outer_bytes_ = 0;
+  [[maybe_unused]] void* own_note_ = nullptr;
+  [[maybe_unused]] void* outer_note_ = nullptr;
+  [[maybe_unused]] const void* outer_stack_ = nullptr;
+  [[maybe_unused]] std::size_t outer_bytes_ = 0;
 };
 
 }  // namespace sluice::cuda::emulated

@@ -32,6 +32,17 @@ TEST_P(OnnxOnEmulatedGpu, PassesEveryCaseThatTheNativeBackendDoes) {
   EXPECT_GT(passed, 0);
 }
 
+// The second run of a shape is recorded, the third is what was recorded.
+TEST(OnnxOnEmulatedGpuTest, GivesTheSameWhenWorkIsRecorded) {
+  ASSERT_FALSE(onnx_testdata().empty()) << "install the Debian package libonnx-testdata";
+  const EmulatedGpuBackend once(gpu::Arithmetic::kFp32), recorded(gpu::Arithmetic::kFp32, 3);
+
+  for (const auto& folder : onnx_cases("pytorch-converted")) {
+    EXPECT_EQ(run_onnx_case(recorded, folder).outcome, run_onnx_case(once, folder).outcome)
+        << folder.filename().string();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Groups, OnnxOnEmulatedGpu,
                          ::testing::Values("node", "simple", "pytorch-operator",
                                            "pytorch-converted"),

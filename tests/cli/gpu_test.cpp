@@ -1,0 +1,139 @@
+#include "tests/cli/program.h"
+#include "tests/nodes/image/pictures.h"
+#include "tests/nodes/infer/graph/onnx_writer.h"
+#include "tests/support/tensors.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+// The program on a machine with a GPU, which is emulated: its operators are our own kernels on the
+// host.
+
+#ifdef SLUICE_EMULATED_CUDA
+
+namespace sluice {
+namespace {
+
+using testing::attribute;
+using testing::Finished;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::tensor_of;
+using testing::Workplace;
+
+constexpr int kPictures = 24;
+constexpr const char* kGpu = "LD_LIBRARY_PATH=$FAKES/driver SLUICE_BACKENDS=$FAKES/emulated ";
+
+std::vector<float> ramp(std::size_t count, float step) {
+  std::vector<float> values(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    values[i] = step * static_cast<float>(static_cast<int>(i % 7) - 3);
+  }
+  return values;
+}
+
+// Four classes of grey pictures of any size and batch.
+std::string classifier() {
+  return testing::OnnxWriter()
+      .input("x", {"N", 1, "H", "W"})
+      .constant("w", tensor_of<float>({8, 1, 3, 3}, ramp(72, 0.1F)))
+      .constant("b", tensor_of<float>({8}, ramp(8, 0.2F)))
+      .constant("fc", tensor_of<float>({8, 4}, ramp(32, 0.3F)))
+      .node("Conv", {"x", "w", "b"}, {"c"},
+            {attribute("pads", std::vector<std::int64_t>{1, 1, 1, 1})})
+      .node("Relu", {"c"}, {"r"})
+      .node("GlobalAveragePool", {"r"}, {"p"})
+      .node("Flatten", {"p"}, {"f"})
+      .node("MatMul", {"f", "fc"}, {"y"})
+      .output("y")
+      .bytes();
+}
+
+class Gpu : public ::testing::Test {
+ protected:
+  Gpu() {
+    std::ofstream(folder_.path() / "model.onnx", std::ios::binary) << classifier();
+    for (int i = 0; i < kPictures; ++i) {
+      testing::PngContent picture{6, 5, 8, 0};
+      picture.rows.assign(30, static_cast<std::uint8_t>(10 * i));
+      const testing::FileBytes bytes = testing::png_file(picture);
+      std::ofstream(folder_.path() / ("p" + std::to_string(10 + i) + ".png"), std::ios::binary)
+          .write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
+    }
+    std::ofstream(folder_.path() / "classify.yaml") << R"(
+nodes:
+  files:  { type: files, glob: "p*.png" }
+  photo:  { type: image.decode, from: files }
+  input:  { type: image.to_tensor, from: photo, width: 6, height: 5, channels: grey }
+  model:  { type: infer, from: input, model: ./model.onnx, batch: { max: 4 } }
+  best:   { type: argmax, from: model }
+  out:    { type: jsonl.write, from: best, path: ./out.jsonl, fields: { file: item.key, class: value } }
+)";
+  }
+
+  Finished sluice(const std::string& before, const std::string& rest) const {
+    return testing::run(before + "sluice run classify.yaml --overwrite " + rest, folder_.path());
+  }
+  std::string results() const {
+    std::ifstream file(folder_.path() / "out.jsonl");
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  const Workplace folder_;
+};
+
+TEST_F(Gpu, GivesWhatTheCpuGives) {
+  ASSERT_EQ(sluice("", "").exit_code, 0);
+  const std::string on_cpu = results();
+  ASSERT_EQ(std::count(on_cpu.begin(), on_cpu.end(), '\n'), kPictures);
+
+  const Finished finished = sluice(kGpu, "--set nodes.model.device=cuda");
+
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("lanes on device cuda:0, fp16"));
+  EXPECT_EQ(results(), on_cpu);
+}
+
+TEST_F(Gpu, IsTakenByItselfWhereThereIsOne) {
+  const Finished finished = sluice(kGpu, "");
+
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("lanes on device cuda:0"));
+}
+
+TEST_F(Gpu, ThatIsLostLeavesTheRestToTheCpuWhereNobodyAskedForIt) {
+  const std::string lost = std::string(kGpu) + "FAKE_LOST_AT=10 ";
+
+  const Finished finished =
+      sluice(lost, "--set nodes.model.precision=fp16 --set nodes.model.streams=1");
+
+  EXPECT_THAT(finished.err, HasSubstr("goes on on the CPU: node `model`, lane "));
+  EXPECT_THAT(finished.err, HasSubstr("an illegal memory access"));
+  // What was on it is rejected and named, what came later is there.
+  EXPECT_EQ(finished.exit_code, 3) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("IN=" + std::to_string(kPictures) + " "));
+  EXPECT_THAT(finished.err, HasSubstr("device.lost"));
+  EXPECT_THAT(results(), HasSubstr("p33.png"));
+}
+
+TEST_F(Gpu, ThatIsLostEndsARunThatIsMeantForIt) {
+  const std::string lost = std::string(kGpu) + "FAKE_LOST_AT=10 ";
+
+  const Finished finished =
+      sluice(lost, "--set nodes.model.precision=fp16 --set nodes.model.device=cuda");
+
+  EXPECT_EQ(finished.exit_code, 1) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("an illegal memory access"));
+  EXPECT_THAT(finished.err, Not(HasSubstr("goes on on the CPU")));
+}
+
+}  // namespace
+}  // namespace sluice
+
+#endif
