@@ -132,6 +132,15 @@ TEST_F(Gpu, IsTakenByItselfWhereThereIsOne) {
   EXPECT_THAT(finished.err, HasSubstr("lanes on device cuda:0"));
 }
 
+TEST_F(Gpu, IsNotTakenByItselfForNodesThatTakeNoBatches) {
+  const Finished plan =
+      testing::run(std::string(kGpu) + "sluice plan classify.yaml", folder_.path());
+
+  EXPECT_THAT(plan.out, HasSubstr("device cuda:0, 4 streams"));
+  EXPECT_THAT(plan.out, HasSubstr("argmax           per files  parallel auto\n"));
+  EXPECT_THAT(plan.out, HasSubstr("on cpu, after d2h"));
+}
+
 TEST_F(Gpu, ThatIsLostLeavesTheRestToTheCpuWhereNobodyAskedForIt) {
   const std::string lost = std::string(kGpu) + "FAKE_LOST_AT=10 ";
 
