@@ -18,13 +18,15 @@ std::optional<int> cuda_ordinal(std::string_view device) {
 
 }  // namespace
 
-// Before a node is asked for its ports, which depend on where it runs.
+// Before a node is asked for its ports, which depend on where it runs. A node that takes no batches
+// does little with an item, less than the way to a GPU costs: it goes there when it is told to.
 void Planner::choose_devices() {
   bool has_warned = false;
   for (Draft& draft : drafts_) {
     if (!draft.type || !draft.decl->enabled || !draft.spec().takes_devices()) continue;
     const std::optional<int> ordinal = cuda_ordinal(draft.common.device);
-    if (draft.common.device == "auto" && !draft.decl->is_faulty) {
+    const bool is_free = draft.common.device == "auto" && draft.spec().takes_batches();
+    if (is_free && !draft.decl->is_faulty) {
       const Status status = choose_freely(draft);
       if (!status.is_ok() && !has_warned) warn_of_cpu(draft, status);
       has_warned = has_warned || !status.is_ok();

@@ -1,5 +1,6 @@
 #include "sluice/graphs/render.h"
 
+#include "sluice/core/payloads.h"
 #include "sluice/graphs/values.h"
 
 #include <algorithm>
@@ -135,6 +136,29 @@ double queue_bytes(const PlanEdge& edge, const CommonOptions& reader) {
   return bytes > 0 ? std::min(limit, std::max(bytes, bytes * reader.queue_items)) : limit;
 }
 
+// "150 kB f32": what an item on the edge is copied as, as far as that is known.
+std::string copied_text(const PortType& type) {
+  const double bytes = item_bytes(type);
+  std::string text = bytes > 0 ? " " + format_bytes(bytes) : "";
+  if (type.tensor && type.tensor->dtype) text += " " + std::string(to_string(*type.tensor->dtype));
+  if (type.payload == &payload_type<Image>()) text += " u8";
+  return text;
+}
+
+// Where an item is on an edge, and how it comes from a device and gets to one. What is no tensor a
+// device's node makes on the CPU, of what was copied back.
+std::string place_text(const Plan& plan, const PlanEdge& edge) {
+  const auto has_lanes = [&](std::size_t node) {
+    return plan.nodes[node].execution() == ExecutionClass::kLanes;
+  };
+  std::string text = "on cpu";
+  if (has_lanes(edge.from_node)) {
+    text += ", after d2h" + (edge.type.tensor ? copied_text(edge.type) : "");
+  }
+  if (has_lanes(edge.to_node)) text += ", then h2d" + copied_text(edge.type);
+  return text;
+}
+
 std::string_view when_full_text(WhenFull when_full) {
   switch (when_full) {
     case WhenFull::kBlock:
@@ -191,21 +215,6 @@ std::string work_text(const PlanNode& node) {
   }
   if (common.on_error == OnError::kFail) add("an error ends the run");
   return text;
-}
-
-bool has_lanes(const PlanNode& node) { return node.execution() == ExecutionClass::kLanes; }
-
-// Where what flows lies, and what is copied: packets wait in the host's memory, and a node on a
-// device has its operands copied there, and its results back.
-std::string memory_text(const Plan& plan, const PlanEdge& edge) {
-  const PlanNode& writer = plan.nodes[edge.from_node];
-  const PlanNode& reader = plan.nodes[edge.to_node];
-  std::string text;
-  if (has_lanes(writer)) text += ", copied from " + writer.common.device;
-  if (has_lanes(reader)) text += ", copied to " + reader.common.device;
-  const double bytes = item_bytes(edge.type);
-  if (!text.empty() && bytes > 0) text += " (" + format_bytes(bytes) + ")";
-  return "on cpu" + text;
 }
 
 // What the outputs of a node say of the model they came from.
@@ -294,7 +303,7 @@ std::string render_plan(const Plan& plan) {
     const bool is_dropping = reader.common.when_full != WhenFull::kBlock;
     edges.add(
         {port_label(plan, edge), "->", reader.name + "." + reader.ports.inputs[edge.to_input].name,
-         edge.type.to_string(), "per " + scope_name(plan, edge.scope), memory_text(plan, edge),
+         edge.type.to_string(), "per " + scope_name(plan, edge.scope), place_text(plan, edge),
          "queue " + std::to_string(reader.common.queue_items) + " items, " + format_bytes(bytes) +
              (is_dropping ? ", " + std::string(when_full_text(reader.common.when_full)) : "")});
   }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sluice {
@@ -41,6 +43,24 @@ Ports TensorOptions::resolve(Resolve& plan, std::size_t out) const {
   ports.outputs[out].type.tensor =
       TensorType{DType::kF32, axes == "chw" ? std::vector{c, h, w} : std::vector{h, w, c}, axes};
   return ports;
+}
+
+bool TensorOptions::suits_device(Resolve& plan) const {
+  bool suits = true;
+  const auto only_takes = [&](const Option<Choice>& option,
+                              std::initializer_list<std::string_view> words) {
+    const std::string& word = plan.option(option).word;
+    if (std::ranges::find(words, word) != words.end()) return;
+    suits = false;
+    if (plan.common().device_is_chosen) return;
+    plan.option_problem(option, "SL0510",
+                        "`" + option.name() + ": " + word + "` is computed on the CPU",
+                        "leave `device:` away, or say another `" + option.name() + "`");
+  };
+  only_takes(fit, {"stretch"});
+  only_takes(channels, {"rgb", "bgr"});
+  only_takes(filter, {"bilinear", "antialias"});
+  return suits;
 }
 
 TensorRecipe TensorOptions::recipe(const Context& ctx) const {

@@ -66,6 +66,8 @@ class TensorOptions {
   Spec added_to(const Spec& spec) const;
   // The ports, where `out` is the tensor's place among the outputs; reports what is wrong.
   Ports resolve(Resolve& plan, std::size_t out) const;
+  // Whether a device computes what they say; reports why not where the device was asked for.
+  bool suits_device(Resolve& plan) const;
   // What they say. REQUIRES: resolved without a problem.
   TensorRecipe recipe(const Context& ctx) const;
 

@@ -7,6 +7,7 @@
 #include "sluice/core/registry.h"
 #include "sluice/nodes/image/opencv.h"
 #include "sluice/nodes/image/tensor_options.h"
+#include "sluice/nodes/image/tensor_step.h"
 
 namespace sluice {
 namespace {
@@ -23,12 +24,18 @@ class ToTensor final : public Node {
                         "Makes a picture into a model's input: resized, normalised, laid out.")
                        .ports(image, out, map))
           .stateless()
+          .runs_on_devices()
           .notes(
               "Sizes: `width` and `height` give a fixed size (see `fit`); one of them alone keeps "
               "the "
               "aspect ratio; `short_side` and `long_side` are limits that keep it too; without any "
               "the picture keeps its size. A value v of 0..255 becomes (v / 255 - mean) / std. "
               "Where nothing else reads the picture, `image.decode_to_tensor` is faster. "
+              "With `device: cuda` a picture goes to the GPU as its bytes and is made into a "
+              "tensor "
+              "there, stretched and in colour, without rounding to 0..255 in between: values "
+              "differ "
+              "from the CPU's by at most one step of those. "
               "Related: image.decode_to_tensor, image.decode, infer.")
           .rejects("image.tensor_size", "a side of the tensor would be more than 65535")
           .example(R"(version: 1
@@ -40,11 +47,18 @@ nodes:
   done:  { type: discard, from: input }
 )");
 
-  Result<Ports> resolve(Resolve& plan) override { return how.resolve(plan, out.index()); }
+  Result<Ports> resolve(Resolve& plan) override {
+    Ports ports = how.resolve(plan, out.index());
+    if (plan.common().has_lanes() && how.suits_device(plan)) {
+      ports.execution = ExecutionClass::kLanes;
+    }
+    return ports;
+  }
 
-  Status open(Context& ctx, std::size_t) override {
+  Status open(Context& ctx, std::size_t workers) override {
     use_one_opencv_thread();
     recipe_ = how.recipe(ctx);
+    runs_.open(workers);
     return Status::ok();
   }
 
@@ -52,8 +66,37 @@ nodes:
     return emit_tensor_of(ctx, {out, map}, recipe_, ctx.get(image));
   }
 
+  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context&, Device& device,
+                                                               std::size_t lanes) override {
+    return gpu::make_step_programs(std::make_shared<TensorStep>(recipe_), "image.to_tensor", device,
+                                   lanes);
+  }
+
+  Result<std::vector<DeviceRun>> begin_batch(Context& ctx, std::span<Item> items) override {
+    return runs_.begin(ctx, items, [&](Item& item) -> Result<std::optional<Tensor>> {
+      const Image& picture = item.get(image);
+      const auto placed = place(recipe_, picture.width(), picture.height());
+      if (!placed) return placed.status();
+      return std::optional(pixels_of(picture));
+    });
+  }
+
+  Status end_batch(Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) override {
+    runs_.end(ctx, items, runs, [&](Item& item, std::span<Tensor> outputs) {
+      const Image& picture = item.get(image);
+      const auto placed = place(recipe_, picture.width(), picture.height());
+      if (!placed) return placed.status();
+      Context alone = ctx.with(item);
+      emit_tensor(alone, {out, map}, *placed, picture.width(), picture.height(),
+                  std::move(outputs[0]));
+      return Status::ok();
+    });
+    return Status::ok();
+  }
+
  private:
   TensorRecipe recipe_;
+  gpu::ItemRuns runs_;
 };
 
 [[maybe_unused]] const bool kRegistered = register_node<ToTensor>();

@@ -3,6 +3,7 @@
 // Related: topk, for more than one and for labels; softmax.
 #include "sluice/core/registry.h"
 #include "sluice/nodes/tensor/axis.h"
+#include "sluice/nodes/tensor/axis_step.h"
 
 #include <cmath>
 
@@ -36,6 +37,7 @@ class Argmax final : public Node {
           .ports(in, out, value)
           .options(axis)
           .stateless()
+          .runs_on_devices()
           .notes(
               "Of equal values the first counts. An item with a NaN is rejected: it has no "
               "largest. A tensor of one axis gives a tensor of none, one number as JSON. "
@@ -57,17 +59,20 @@ class Argmax final : public Node {
     ports.inputs[in.index()].type.tensor = TensorType{DType::kF32, std::nullopt, ""};
     ports.outputs[out.index()].type.tensor = TensorType{DType::kI64, planned.dims, ""};
     ports.outputs[value.index()].type.tensor = TensorType{DType::kF32, planned.dims, ""};
+    if (plan.common().has_lanes()) ports.execution = ExecutionClass::kLanes;
     return ports;
+  }
+
+  Status open(Context&, std::size_t workers) override {
+    runs_.open(workers);
+    return Status::ok();
   }
 
   Status process(Context& ctx) override {
     const Tensor& tensor = ctx.get(in);
     const auto along = check_axis(tensor, ctx.option(axis));
     if (!along) return along.status();
-    Shape shape;
-    for (std::size_t i = 0; i < tensor.shape().rank(); ++i) {
-      if (i != *along) shape.push_back(tensor.shape()[i]);
-    }
+    const Shape shape = without_axis(tensor.shape(), *along);
     auto places = ctx.allocate_tensor(DType::kI64, shape);
     if (!places) return places.status();
     auto values = ctx.allocate_tensor(DType::kF32, shape);
@@ -77,9 +82,7 @@ class Argmax final : public Node {
     float* largest = values->data<float>();
     for (AxisRows rows(tensor, *along); !rows.at_end(); rows.next()) {
       const Best best = find_best(tensor.data<float>() + rows.offset(), rows.step(), rows.length());
-      if (std::isnan(best.value)) {
-        return invalid("tensor.nan", "the tensor " + tensor.shape().to_string() + " holds a NaN");
-      }
+      if (std::isnan(best.value)) return holds_nan(tensor.shape());
       *place++ = best.place;
       *largest++ = best.value;
     }
@@ -87,6 +90,50 @@ class Argmax final : public Node {
     ctx.emit(value, std::move(*values));
     return Status::ok();
   }
+
+  // The first of the largest is where the largest is, and its value tells of a NaN as well.
+  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context&, Device& device,
+                                                               std::size_t lanes) override {
+    return gpu::make_step_programs(std::make_shared<LargestStep>(1), "argmax", device, lanes);
+  }
+
+  Result<std::vector<DeviceRun>> begin_batch(Context& ctx, std::span<Item> items) override {
+    return runs_.begin(ctx, items, [&](Item& item) -> Result<std::optional<Tensor>> {
+      const Tensor& tensor = item.get(in);
+      const auto along = check_axis(tensor, ctx.option(axis));
+      if (!along) return along.status();
+      Result<Tensor> lines = lines_of(tensor, *along, item);
+      if (!lines) return lines.status();
+      return std::optional(std::move(*lines));
+    });
+  }
+
+  Status end_batch(Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) override {
+    runs_.end(ctx, items, runs, [&](Item& item, std::span<Tensor> outputs) {
+      const Shape& whole = item.get(in).shape();
+      if (has_nan(outputs[0])) return holds_nan(whole);
+      const Shape shape = without_axis(whole, *axis_of(ctx.option(axis), whole.rank()));
+      item.emit(out, outputs[1].reshaped(shape));
+      item.emit(value, outputs[0].reshaped(shape));
+      return Status::ok();
+    });
+    return Status::ok();
+  }
+
+ private:
+  static Shape without_axis(const Shape& whole, std::size_t axis) {
+    Shape shape;
+    for (std::size_t i = 0; i < whole.rank(); ++i) {
+      if (i != axis) shape.push_back(whole[i]);
+    }
+    return shape;
+  }
+
+  static Status holds_nan(const Shape& shape) {
+    return invalid("tensor.nan", "the tensor " + shape.to_string() + " holds a NaN");
+  }
+
+  gpu::ItemRuns runs_;
 };
 
 [[maybe_unused]] const bool kRegistered = register_node<Argmax>();

@@ -4,32 +4,10 @@
 // need no softmax unless the shares themselves are wanted. Related: infer, topk, argmax.
 #include "sluice/core/registry.h"
 #include "sluice/nodes/tensor/axis.h"
-
-#include <algorithm>
-#include <cmath>
-#include <limits>
+#include "sluice/nodes/tensor/axis_step.h"
 
 namespace sluice {
 namespace {
-
-// exp(x - largest) / sum: the largest is taken off first, so that nothing overflows. False where
-// the row gives no shares.
-bool softmax_row(const float* from, std::int64_t from_step, float* to, std::int64_t to_step,
-                 std::int64_t length) {
-  float largest = -std::numeric_limits<float>::infinity();
-  for (std::int64_t i = 0; i < length; ++i) largest = std::max(largest, from[i * from_step]);
-  if (!std::isfinite(largest)) return false;
-  double sum = 0;
-  for (std::int64_t i = 0; i < length; ++i) {
-    const float power = std::exp(from[i * from_step] - largest);
-    to[i * to_step] = power;
-    sum += power;
-  }
-  if (!std::isfinite(sum)) return false;
-  const auto factor = static_cast<float>(1 / sum);
-  for (std::int64_t i = 0; i < length; ++i) to[i * to_step] *= factor;
-  return true;
-}
 
 class Softmax final : public Node {
  public:
@@ -41,6 +19,7 @@ class Softmax final : public Node {
           .ports(in, out)
           .options(axis)
           .stateless()
+          .runs_on_devices()
           .notes(
               "exp(x) over the sum of exp(x), made so that large scores do not overflow. A score "
               "of minus infinity has no share. A NaN never comes out: an item with one, or with an "
@@ -58,7 +37,13 @@ class Softmax final : public Node {
     Ports ports = plan.declared();
     ports.inputs[in.index()].type.tensor = TensorType{DType::kF32, std::nullopt, ""};
     ports.outputs[out.index()].type.tensor = TensorType{DType::kF32, planned.dims, planned.layout};
+    if (plan.common().has_lanes()) ports.execution = ExecutionClass::kLanes;
     return ports;
+  }
+
+  Status open(Context&, std::size_t workers) override {
+    runs_.open(workers);
+    return Status::ok();
   }
 
   Status process(Context& ctx) override {
@@ -72,13 +57,46 @@ class Softmax final : public Node {
     for (AxisRows from(scores, *along); !from.at_end(); from.next(), to.next()) {
       if (!softmax_row(scores.data<float>() + from.offset(), from.step(),
                        shares->data<float>() + to.offset(), to.step(), from.length())) {
-        return invalid("tensor.nan", "a row of the tensor " + scores.shape().to_string() +
-                                         " holds NaN or infinite scores and gives no shares");
+        return no_shares(scores.shape());
       }
     }
     ctx.emit(out, std::move(*shares));
     return Status::ok();
   }
+
+  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context&, Device& device,
+                                                               std::size_t lanes) override {
+    return gpu::make_step_programs(std::make_shared<SoftmaxStep>(), "softmax", device, lanes);
+  }
+
+  Result<std::vector<DeviceRun>> begin_batch(Context& ctx, std::span<Item> items) override {
+    return runs_.begin(ctx, items, [&](Item& item) -> Result<std::optional<Tensor>> {
+      const Tensor& scores = item.get(in);
+      const auto along = check_axis(scores, ctx.option(axis));
+      if (!along) return along.status();
+      Result<Tensor> lines = lines_of(scores, *along, item);
+      if (!lines) return lines.status();
+      return std::optional(std::move(*lines));
+    });
+  }
+
+  Status end_batch(Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) override {
+    runs_.end(ctx, items, runs, [](Item& item, std::span<Tensor> outputs) {
+      const Shape& shape = item.get(in).shape();
+      if (has_nan(outputs[0])) return no_shares(shape);
+      item.emit(out, outputs[0].reshaped(shape));
+      return Status::ok();
+    });
+    return Status::ok();
+  }
+
+ private:
+  static Status no_shares(const Shape& shape) {
+    return invalid("tensor.nan", "a row of the tensor " + shape.to_string() +
+                                     " holds NaN or infinite scores and gives no shares");
+  }
+
+  gpu::ItemRuns runs_;
 };
 
 [[maybe_unused]] const bool kRegistered = register_node<Softmax>();

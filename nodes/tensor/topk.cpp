@@ -7,10 +7,9 @@
 #include "sluice/core/registry.h"
 #include "sluice/nodes/source/utf8.h"
 #include "sluice/nodes/tensor/axis.h"
+#include "sluice/nodes/tensor/axis_step.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <sstream>
 
 namespace sluice {
@@ -38,6 +37,7 @@ class Topk final : public Node {
           .ports(in, out, scores, indices)
           .options(k, axis, labels)
           .stateless()
+          .runs_on_devices()
           .notes(
               "As JSON `out` is [{\"class\": 3, \"score\": 0.9, \"label\": \"cat\"}, ...]. Of "
               "equal "
@@ -65,7 +65,13 @@ class Topk final : public Node {
     ports.inputs[in.index()].type.tensor = TensorType{DType::kF32, std::nullopt, ""};
     ports.outputs[scores.index()].type.tensor = TensorType{DType::kF32, planned.dims, ""};
     ports.outputs[indices.index()].type.tensor = TensorType{DType::kI64, planned.dims, ""};
+    if (plan.common().has_lanes() && suits_device(plan)) ports.execution = ExecutionClass::kLanes;
     return ports;
+  }
+
+  Status open(Context&, std::size_t workers) override {
+    runs_.open(workers);
+    return Status::ok();
   }
 
   Status process(Context& ctx) override {
@@ -86,39 +92,72 @@ class Topk final : public Node {
     AxisRows to(*values, *along);
     for (AxisRows from(tensor, *along); !from.at_end(); from.next(), to.next()) {
       const float* row = tensor.data<float>() + from.offset();
-      if (!find_largest(row, from.step(), count, order)) {
-        return invalid("tensor.nan", "the tensor " + tensor.shape().to_string() + " holds a NaN");
-      }
+      if (!find_largest(row, from.step(), count, order)) return holds_nan(tensor.shape());
       for (std::int64_t i = 0; i < count; ++i) {
         const std::int64_t place = order[static_cast<std::size_t>(i)];
         values->data<float>()[to.offset() + i * to.step()] = row[place * from.step()];
         places->data<std::int64_t>()[to.offset() + i * to.step()] = place;
       }
     }
-    if (ctx.wanted(out)) emit_list(ctx, *values, *places);
-    ctx.emit(scores, std::move(*values));
-    ctx.emit(indices, std::move(*places));
+    emit_all(ctx.item(), std::move(*values), std::move(*places));
+    return Status::ok();
+  }
+
+  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context& ctx, Device& device,
+                                                               std::size_t lanes) override {
+    return gpu::make_step_programs(std::make_shared<LargestStep>(ctx.option(k)), "topk", device,
+                                   lanes);
+  }
+
+  Result<std::vector<DeviceRun>> begin_batch(Context& ctx, std::span<Item> items) override {
+    return runs_.begin(ctx, items, [&](Item& item) -> Result<std::optional<Tensor>> {
+      const Tensor& tensor = item.get(in);
+      const auto along = check_axis(tensor, ctx.option(axis));
+      if (!along) return along.status();
+      if (Status status = check_item(ctx, tensor.shape(), *along); !status) return status;
+      Result<Tensor> lines = lines_of(tensor, *along, item);
+      if (!lines) return lines.status();
+      return std::optional(std::move(*lines));
+    });
+  }
+
+  Status end_batch(Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) override {
+    runs_.end(ctx, items, runs, [&](Item& item, std::span<Tensor> outputs) {
+      Shape shape = item.get(in).shape();
+      if (has_nan(outputs[0])) return holds_nan(shape);
+      shape[*axis_of(ctx.option(axis), shape.rank())] = ctx.option(k);
+      emit_all(item, outputs[0].reshaped(shape), outputs[1].reshaped(shape));
+      return Status::ok();
+    });
     return Status::ok();
   }
 
  private:
-  // The places of the `count` largest of a row come first in `order`. False where it holds a NaN.
-  static bool find_largest(const float* row, std::int64_t step, std::int64_t count,
-                           std::vector<std::int64_t>& order) {
-    std::iota(order.begin(), order.end(), std::int64_t{0});
-    if (std::ranges::any_of(order, [&](std::int64_t i) { return std::isnan(row[i * step]); })) {
-      return false;
+  // A GPU finds one after the other, which is fast for few.
+  static constexpr std::int64_t kMostOnDevice = 256;
+
+  static bool suits_device(Resolve& plan) {
+    if (plan.option(k) <= kMostOnDevice) return true;
+    if (!plan.common().device_is_chosen) {
+      plan.option_problem(
+          k, "SL0510",
+          "more than " + std::to_string(kMostOnDevice) + " of a row are found on the CPU",
+          "lower `k`, or leave `device:` away");
     }
-    std::partial_sort(order.begin(), order.begin() + count, order.end(),
-                      [&](std::int64_t a, std::int64_t b) {
-                        const float left = row[a * step];
-                        const float right = row[b * step];
-                        return left != right ? left > right : a < b;
-                      });
-    return true;
+    return false;
   }
 
-  void emit_list(Context& ctx, const Tensor& values, const Tensor& places) const {
+  static Status holds_nan(const Shape& shape) {
+    return invalid("tensor.nan", "the tensor " + shape.to_string() + " holds a NaN");
+  }
+
+  void emit_all(Item& item, Tensor values, Tensor places) const {
+    if (item.wanted(out)) emit_list(item, values, places);
+    item.emit(scores, std::move(values));
+    item.emit(indices, std::move(places));
+  }
+
+  void emit_list(Item& item, const Tensor& values, const Tensor& places) const {
     List<Detection> list;
     const auto score = values.span<float>();
     const auto place = places.span<std::int64_t>();
@@ -128,7 +167,7 @@ class Topk final : public Node {
       if (!labels_.empty()) found.label = labels_[static_cast<std::size_t>(place[i])];
       list.push_back(std::move(found));
     }
-    ctx.emit(out, std::move(list));
+    item.emit(out, std::move(list));
   }
 
   Status check_item(const Context& ctx, const Shape& shape, std::size_t along) const {
@@ -208,6 +247,7 @@ class Topk final : public Node {
   }
 
   std::vector<std::string> labels_;
+  gpu::ItemRuns runs_;
 };
 
 [[maybe_unused]] const bool kRegistered = register_node<Topk>();

@@ -100,11 +100,45 @@ TEST_F(Gpu, GivesWhatTheCpuGives) {
   EXPECT_EQ(results(), on_cpu);
 }
 
+// Which channel is the largest changes twice from the dark pictures to the bright ones.
+TEST_F(Gpu, RunsTheNodesAroundAModelToo) {
+  std::ofstream(folder_.path() / "classify.yaml") << R"(
+params: { device: cpu }
+nodes:
+  files:  { type: files, glob: "p*.png" }
+  photo:  { type: image.decode, from: files }
+  input:  { type: image.to_tensor, from: photo, mean: [0.3, 0.5, 0.5], std: [1, 0.5, 2], device: "${params.device}" }
+  share:  { type: softmax, from: input, axis: 0, device: "${params.device}" }
+  place:  { type: argmax, from: share, axis: 0, device: "${params.device}" }
+  most:   { type: topk, from: share, axis: 0, k: 2, device: "${params.device}" }
+  rest:   { type: discard, from: most.scores }
+  out:    { type: jsonl.write, from: place, path: ./out.jsonl, fields: { file: item.key, first: value } }
+)";
+  ASSERT_EQ(sluice("", "").exit_code, 0);
+  const std::string on_cpu = results();
+  for (const char* place : {"[[0,0", "[[1,1", "[[2,2"}) EXPECT_THAT(on_cpu, HasSubstr(place));
+
+  const Finished finished = sluice(kGpu, "-p device=cuda");
+
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(results(), on_cpu);
+  EXPECT_EQ(sluice("SLUICE_BACKENDS=none ", "-p device=cuda").exit_code, 2);
+}
+
 TEST_F(Gpu, IsTakenByItselfWhereThereIsOne) {
   const Finished finished = sluice(kGpu, "");
 
   EXPECT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_THAT(finished.err, HasSubstr("lanes on device cuda:0"));
+}
+
+TEST_F(Gpu, IsNotTakenByItselfForNodesThatTakeNoBatches) {
+  const Finished plan =
+      testing::run(std::string(kGpu) + "sluice plan classify.yaml", folder_.path());
+
+  EXPECT_THAT(plan.out, HasSubstr("device cuda:0, 4 streams"));
+  EXPECT_THAT(plan.out, HasSubstr("argmax           per files  parallel auto\n"));
+  EXPECT_THAT(plan.out, HasSubstr("on cpu, after d2h"));
 }
 
 TEST_F(Gpu, ThatIsLostLeavesTheRestToTheCpuWhereNobodyAskedForIt) {

@@ -44,6 +44,22 @@ TEST(Render, MermaidNamesEveryEdge) {
   EXPECT_NE(mermaid.find("n2 -->|\"Tensor f32 [3,224,224] chw\"| n3"), std::string::npos);
 }
 
+TEST(Render, PlanShowsEachCopyToADeviceAndBack) {
+  const Checked<Plan> plan = plan_text(
+      "nodes:\n"
+      "  files: { type: test.source, glob: \"*.jpg\" }\n"
+      "  page: { type: test.decode, from: files }\n"
+      "  tensor: { type: test.to_tensor, from: page }\n"
+      "  net: { type: test.infer, from: tensor, model: ./a.onnx, device: sim }\n"
+      "  again: { type: test.discard, from: net }\n",
+      "small.yaml");
+
+  const std::string text = render_plan(*plan.value);
+
+  EXPECT_NE(text.find("per files  on cpu, then h2d 588 KiB f32"), std::string::npos) << text;
+  EXPECT_NE(text.find("per files  on cpu, after d2h 3.9 KiB f32"), std::string::npos) << text;
+}
+
 TEST(Render, SvgIsOneClosedDocumentWithEscapedNames) {
   const std::string svg = render_svg(small_plan());
 

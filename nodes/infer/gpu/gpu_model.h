@@ -2,7 +2,7 @@
 
 #include "sluice/core/device.h"
 #include "sluice/nodes/infer/gpu/constants.h"
-#include "sluice/nodes/infer/gpu/gpu_plan.h"
+#include "sluice/nodes/infer/gpu/plan_source.h"
 #include "sluice/nodes/infer/graph/plan_cache.h"
 
 #include <memory>
@@ -17,18 +17,19 @@ std::string_view to_string(Arithmetic arithmetic);
 
 // A model for one device: its weights there, and the plans for the shapes that came, shared by all
 // lanes. Threads: thread-safe. Lifetime: keeps its device, and what owns the graph, alive.
-class GpuModel {
+class GpuModel final : public PlanSource {
  public:
   // `graph` after the passes.
   GpuModel(std::shared_ptr<const graph::Graph> graph, std::shared_ptr<Device> device,
            Arithmetic arithmetic);
 
-  Device& device() const { return *device_; }
+  Device& device() const override { return *device_; }
+  bool allows_tf32() const override { return arithmetic_ != Arithmetic::kFp32; }
   Arithmetic arithmetic() const { return arithmetic_; }
   // The plan for inputs like these, in the host's memory; made now unless there was one before.
   // Errors: infer.shape, infer.values, infer.unsupported; those of the device. Blocks: on the
   // device, for constants that are not there yet.
-  Result<std::shared_ptr<const GpuPlan>> plan_for(std::span<const Tensor> inputs);
+  Result<std::shared_ptr<const GpuPlan>> plan_for(std::span<const Tensor> inputs) override;
 
  private:
   const std::shared_ptr<const graph::Graph> graph_;

@@ -34,13 +34,13 @@ std::byte* address_of(const Place& place, const GpuPlan& plan, const DeviceProgr
 
 }  // namespace
 
-GpuProgram::GpuProgram(std::shared_ptr<GpuModel> model, std::string name)
-    : model_(std::move(model)), name_(std::move(name)), api_(*model_->device().operators()) {}
+GpuProgram::GpuProgram(std::shared_ptr<PlanSource> source, std::string name)
+    : source_(std::move(source)), name_(std::move(name)), api_(*source_->device().operators()) {}
 
-Result<std::shared_ptr<DeviceProgram>> GpuProgram::create(std::shared_ptr<GpuModel> model,
+Result<std::shared_ptr<DeviceProgram>> GpuProgram::create(std::shared_ptr<PlanSource> source,
                                                           std::string name,
                                                           const std::string& cache_folder) {
-  std::shared_ptr<GpuProgram> program(new GpuProgram(std::move(model), std::move(name)));
+  std::shared_ptr<GpuProgram> program(new GpuProgram(std::move(source), std::move(name)));
   if (Status status = program->open(cache_folder); !status.is_ok()) return status;
   return std::shared_ptr<DeviceProgram>(std::move(program));
 }
@@ -48,10 +48,10 @@ Result<std::shared_ptr<DeviceProgram>> GpuProgram::create(std::shared_ptr<GpuMod
 Status GpuProgram::open(const std::string& cache_folder) {
   sluice_cuda_lane_options options{};
   options.workspace_bytes = kWorkspaceBytes;
-  options.allow_tf32 = model_->arithmetic() == Arithmetic::kFp32 ? 0 : 1;
+  options.allow_tf32 = source_->allows_tf32() ? 1 : 0;
   options.autotune = 1;
   options.cache_folder = cache_folder.empty() ? nullptr : cache_folder.c_str();
-  return check(api_.lane_create(model_->device().ordinal(), &options, &lane_), "opening a lane");
+  return check(api_.lane_create(source_->device().ordinal(), &options, &lane_), "opening a lane");
 }
 
 GpuProgram::~GpuProgram() {
@@ -70,7 +70,7 @@ Status GpuProgram::check(int result, std::string_view what) const {
 }
 
 Result<DeviceProgram::Plan> GpuProgram::plan(std::span<const Tensor> inputs) {
-  Result<std::shared_ptr<const GpuPlan>> made = model_->plan_for(inputs);
+  Result<std::shared_ptr<const GpuPlan>> made = source_->plan_for(inputs);
   if (!made) return made.status();
   return Plan{(*made)->outputs, (*made)->arena_bytes, *made};
 }

@@ -2,7 +2,7 @@
 
 #include "sluice/core/cuda_abi.h"
 #include "sluice/core/device_program.h"
-#include "sluice/nodes/infer/gpu/gpu_model.h"
+#include "sluice/nodes/infer/gpu/plan_source.h"
 
 #include <deque>
 #include <list>
@@ -14,14 +14,15 @@
 
 namespace sluice::gpu {
 
-// A model as the program of a lane, with handles and a workspace of its own. Work with the same
-// inputs, outputs and arena is recorded when it comes for the second time, and from then on one
-// launch. Threads, errors: as DeviceProgram says; device.unsupported for an operator that the
-// device cannot compute. Blocks: the first run of a shape, while its operators are chosen.
+// A model, or a step of a node, as the program of a lane, with handles and a workspace of its own.
+// Work with the same inputs, outputs and arena is recorded when it comes for the second time, and
+// from then on one launch. Threads, errors: as DeviceProgram says; device.unsupported for an
+// operator that the device cannot compute. Blocks: the first run of a shape, while its operators
+// are chosen.
 class GpuProgram final : public DeviceProgram {
  public:
-  // REQUIRES: the model's device computes operators.
-  static Result<std::shared_ptr<DeviceProgram>> create(std::shared_ptr<GpuModel> model,
+  // REQUIRES: the source's device computes operators.
+  static Result<std::shared_ptr<DeviceProgram>> create(std::shared_ptr<PlanSource> source,
                                                        std::string name,
                                                        const std::string& cache_folder);
   ~GpuProgram() override;
@@ -45,7 +46,7 @@ class GpuProgram final : public DeviceProgram {
     bool can_record = true;
   };
 
-  GpuProgram(std::shared_ptr<GpuModel> model, std::string name);
+  GpuProgram(std::shared_ptr<PlanSource> source, std::string name);
   Status open(const std::string& cache_folder);
   Result<Ready*> ready(std::shared_ptr<const GpuPlan> plan);
   Result<sluice_cuda_compiled*> compiled(const Step& step);
@@ -57,7 +58,7 @@ class GpuProgram final : public DeviceProgram {
   void retire(sluice_cuda_graph* graph);
   Status check(int result, std::string_view what) const;
 
-  const std::shared_ptr<GpuModel> model_;
+  const std::shared_ptr<PlanSource> source_;
   const std::string name_;
   const sluice_cuda_api& api_;
   sluice_cuda_lane* lane_ = nullptr;
