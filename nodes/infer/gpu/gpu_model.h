@@ -25,6 +25,7 @@ class GpuModel final : public PlanSource {
 
   Device& device() const override { return *device_; }
   bool allows_tf32() const override { return arithmetic_ != Arithmetic::kFp32; }
+  std::uint64_t workspace_bytes() const override { return std::uint64_t{32} << 20; }
   Arithmetic arithmetic() const { return arithmetic_; }
   // The plan for inputs like these, in the host's memory; made now unless there was one before.
   // Errors: infer.shape, infer.values, infer.unsupported; those of the device. Blocks: on the

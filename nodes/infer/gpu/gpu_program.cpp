@@ -14,7 +14,6 @@ constexpr std::size_t kMaxReady = 32;     // plans that a lane keeps ready
 constexpr std::size_t kMaxRecorded = 16;  // addresses a plan; a lane has two or three slots
 // A stream does its work in order, and a lane has fewer pieces of work in flight than this.
 constexpr std::uint64_t kRunsUntilDone = 64;
-constexpr std::uint64_t kWorkspaceBytes = std::uint64_t{32} << 20;
 
 std::byte* address_of(const Place& place, const GpuPlan& plan, const DeviceProgram::Run& run) {
   switch (place.in) {
@@ -47,7 +46,7 @@ Result<std::shared_ptr<DeviceProgram>> GpuProgram::create(std::shared_ptr<PlanSo
 
 Status GpuProgram::open(const std::string& cache_folder) {
   sluice_cuda_lane_options options{};
-  options.workspace_bytes = kWorkspaceBytes;
+  options.workspace_bytes = source_->workspace_bytes();
   options.allow_tf32 = source_->allows_tf32() ? 1 : 0;
   options.autotune = 1;
   options.cache_folder = cache_folder.empty() ? nullptr : cache_folder.c_str();

@@ -3,6 +3,7 @@
 #include "sluice/core/device.h"
 #include "sluice/nodes/infer/gpu/gpu_plan.h"
 
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -16,6 +17,8 @@ class PlanSource {
   virtual Device& device() const = 0;
   // Whether products of f32 may be computed in TF32.
   virtual bool allows_tf32() const = 0;
+  // What libraries may use of the device's memory beside operands, in each lane; above 0.
+  virtual std::uint64_t workspace_bytes() const = 0;
   // The plan for inputs like these, which may lie anywhere; the same one for as long as it is kept.
   virtual Result<std::shared_ptr<const GpuPlan>> plan_for(std::span<const Tensor> inputs) = 0;
 };

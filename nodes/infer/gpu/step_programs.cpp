@@ -16,6 +16,8 @@ class StepPlans final : public PlanSource {
 
   Device& device() const override { return *device_; }
   bool allows_tf32() const override { return false; }
+  // No library is asked.
+  std::uint64_t workspace_bytes() const override { return 1; }
   const DeviceStep& step() const { return *step_; }
 
   Result<std::shared_ptr<const GpuPlan>> plan_for(std::span<const Tensor> inputs) override {
