@@ -54,15 +54,4 @@ class DeviceProgram {
 // it, and zeros are after them. Contiguous, in the host's memory.
 using Rows = std::vector<Tensor>;
 
-// One run of a node's program for some of its items.
-struct DeviceRun {
-  // In the host's memory, contiguous. One that has rows gives its type and shape; it may be the
-  // first row, repeated.
-  std::vector<Tensor> inputs;
-  std::vector<Rows> rows;  // by input; those beyond have none
-  // What came of it.
-  Status status;
-  std::vector<Tensor> outputs;  // in the host's memory; when it went well
-};
-
 }  // namespace sluice

@@ -134,6 +134,16 @@ class Item {
   // how many are let in.
   void count_allocated(std::size_t size_bytes);
 
+  // For hosts that run several nodes as one. The item in front of one of them, with what is emitted
+  // there.
+  Item in_front_of(NodeServices& services, std::span<PayloadRef> inputs,
+                   std::vector<Emission>& emissions) const {
+    return Item(services, inputs, *token_, index_, emissions);
+  }
+  std::span<PayloadRef> payloads() { return inputs_; }
+  // Which of them it is that rejects the item; it lives as long as the item. Null: the host itself.
+  void set_rejecting_node(const std::string* name) { rejecting_node_ = name; }
+  const std::string* rejecting_node() const { return rejecting_node_; }
   // For hosts that make one item serve for many: it stands for that of `packet` now.
   void turn_to(Packet& packet) {
     inputs_ = {&packet.payload, 1};
@@ -151,6 +161,7 @@ class Item {
   std::uint64_t index_ = 0;
   std::vector<Emission>* emissions_;
   Status status_;
+  const std::string* rejecting_node_ = nullptr;
 };
 
 // What a node sees of the engine. Threads: one thread at a time; a stateless node may be called
@@ -265,21 +276,28 @@ class Node {
   // process for each. When it throws, it is called again for each item alone, so that only the bad
   // one is rejected.
   virtual Status process_batch(Context& ctx, std::span<Item> items);
-  // Of a node whose `resolve` said kLanes, in place of the calls above; those come after all once
-  // a device is lost that the plan had chosen for `device: auto`.
-  // A program for each lane of the device, which outlives them; asked for once, after `open`.
+  // Of a node whose `resolve` said kLanes, in place of process and process_batch; those come after
+  // all once a device is lost that the plan had chosen for `device: auto`.
+  // A program for each lane of the device, which outlives them; asked for once, after `open`. Its
+  // inputs and outputs have the items of a run as their outermost axis.
   virtual Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context&, Device&,
                                                                        std::size_t /*lanes*/) {
     return internal("node.programs", "this node runs on no device");
   }
-  // What to run for these items. An item may be rejected here as in process_batch.
-  virtual Result<std::vector<DeviceRun>> begin_batch(Context&, std::span<Item> /*items*/) {
-    return internal("node.begin_batch", "this node runs on no device");
+  // What the program takes for one item, without that axis: dense, in the host's memory. Items
+  // whose tensors are alike are put together, as many as Ports::stacking says.
+  virtual Result<std::vector<Tensor>> device_inputs(Context&) {
+    return internal("node.device_inputs", "this node runs on no device");
   }
-  // What the runs have come to, once all of them are back: `items` and ctx.worker() are those of
-  // begin_batch, and were nobody else's in between.
-  virtual Status end_batch(Context&, std::span<Item> /*items*/, std::span<DeviceRun> /*runs*/) {
-    return internal("node.end_batch", "this node runs on no device");
+  // Of a node that may be fused with the one in front of it: its input is on the device and is not
+  // asked for. Whether it takes an item's tensor of that shape.
+  virtual Status check_device_input(Context&, const Shape& /*item*/) { return Status::ok(); }
+  // Emits what the program has made of one item, or says why the item is rejected. The outputs are
+  // the item's own part of the program's, in the host's memory; one that stays on the device, for
+  // the node that follows, is empty. `inputs`: the shapes of what went in.
+  virtual Status device_outputs(Context&, std::span<const Shape> /*inputs*/,
+                                std::span<const Tensor> /*outputs*/) {
+    return internal("node.device_outputs", "this node runs on no device");
   }
   // An error with a key set rejects that item and the source goes on; without a key it ends the
   // run.

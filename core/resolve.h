@@ -1,15 +1,16 @@
 #pragma once
 
+#include "sluice/core/options.h"
+#include "sluice/core/port.h"
+#include "sluice/core/problem.h"
+#include "sluice/core/spec.h"
+
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "sluice/core/options.h"
-#include "sluice/core/port.h"
-#include "sluice/core/problem.h"
-#include "sluice/core/spec.h"
 
 namespace sluice {
 
@@ -25,13 +26,24 @@ struct ModelRun {
   std::string why;
 };
 
+// How a node with lanes puts items together, and whether with others.
+struct Stacking {
+  std::int64_t most = 1;  // items in one run of its program
+  bool is_fixed = false;  // no run has fewer: zeros stand in for those that are missing
+  // Its program's input may come from the program of the node in front, and its tensors may go to
+  // that of the node behind, without leaving the device. The program's outputs are then those of
+  // the node that are tensors, in their order; what it gives beyond them is the node's own.
+  bool fuses = false;
+};
+
 // The ports a node ends up with. Declared ports come first, in the order of the spec.
 struct Ports {
   std::vector<PortDecl> inputs;
   std::vector<PortDecl> outputs;
   // Where its calls run, where that depends on its options; else the spec says.
   std::optional<ExecutionClass> execution = std::nullopt;
-  ModelRun model = {};  // for `sluice plan` and `sluice bench`
+  ModelRun model = {};     // for `sluice plan` and `sluice bench`
+  Stacking stacking = {};  // of a node with lanes
 };
 
 // What a node is asked at plan time: its options and what is wired to it, no data.
@@ -40,7 +52,10 @@ class Resolve {
  public:
   Resolve(const Spec& spec, const Options& options, const CommonOptions& common,
           std::vector<WiredInput> inputs, std::vector<std::string> read_outputs)
-      : spec_(spec), options_(options), common_(common), inputs_(std::move(inputs)),
+      : spec_(spec),
+        options_(options),
+        common_(common),
+        inputs_(std::move(inputs)),
         read_outputs_(std::move(read_outputs)) {}
 
   // REQUIRES: the option is given, required, or has a default.
@@ -49,7 +64,9 @@ class Resolve {
     return std::get<typename Option<T>::Stored>(options_.values[option.index()]);
   }
   // Whether the option has a value, given or default.
-  bool has(const OptionConstant& option) const { return options_.values[option.index()].index() != 0; }
+  bool has(const OptionConstant& option) const {
+    return options_.values[option.index()].index() != 0;
+  }
   const CommonOptions& common() const { return common_; }
   std::span<const WiredInput> inputs() const { return inputs_; }
   // The type wired to a declared input; null where nothing is.
@@ -61,8 +78,10 @@ class Resolve {
 
   // Reports something wrong; the plan fails, and loading goes on to find the rest.
   void problem(Problem problem) { problems_.push_back(std::move(problem)); }
-  void option_problem(const OptionConstant& option, std::string code, std::string message, std::string help = {});
-  void input_problem(std::string_view input, std::string code, std::string message, std::string help = {});
+  void option_problem(const OptionConstant& option, std::string code, std::string message,
+                      std::string help = {});
+  void input_problem(std::string_view input, std::string code, std::string message,
+                     std::string help = {});
   const std::vector<Problem>& problems() const { return problems_; }
 
  private:

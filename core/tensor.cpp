@@ -86,6 +86,14 @@ std::string Shape::to_string() const {
   return text + ']';
 }
 
+Shape with_batch(const Shape& item, std::int64_t batch) {
+  Shape shape{batch};
+  for (const std::int64_t dim : item) shape.push_back(dim);
+  return shape;
+}
+
+Shape without_batch(const Shape& batch) { return Shape(batch.dims().subspan(1)); }
+
 Shape row_major_strides(const Shape& shape) {
   Shape strides = shape;
   std::uint64_t step = 1;
@@ -144,9 +152,13 @@ Tensor Tensor::reshaped(const Shape& shape) const {
 
 Tensor Tensor::row(std::int64_t index) const {
   assert(is_contiguous() && shape_.rank() >= 1 && index >= 0 && index < shape_[0]);
-  const Tensor row(dtype_, Shape(shape_.dims().subspan(1)), buffer_, offset_);
+  const Tensor row(dtype_, without_batch(shape_), buffer_, offset_);
   return Tensor(dtype_, row.shape(), buffer_,
                 offset_ + static_cast<std::size_t>(index) * row.size_bytes());
+}
+
+Tensor item_of(const Tensor& batch, std::int64_t index) {
+  return batch.shape().rank() > 0 && index < batch.shape()[0] ? batch.row(index) : batch;
 }
 
 }  // namespace sluice

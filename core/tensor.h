@@ -1,5 +1,8 @@
 #pragma once
 
+#include "sluice/core/buffer.h"
+#include "sluice/core/status.h"
+
 #include <array>
 #include <cstdint>
 #include <initializer_list>
@@ -7,29 +10,73 @@
 #include <string>
 #include <string_view>
 
-#include "sluice/core/buffer.h"
-#include "sluice/core/status.h"
-
 namespace sluice {
 
-enum class DType : std::uint8_t { kF32, kF16, kBF16, kF64, kI8, kI16, kI32, kI64, kU8, kU16, kU32, kU64, kBool };
+enum class DType : std::uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kF64,
+  kI8,
+  kI16,
+  kI32,
+  kI64,
+  kU8,
+  kU16,
+  kU32,
+  kU64,
+  kBool
+};
 
-std::size_t size_of(DType dtype);          // bytes of one element
-std::string_view to_string(DType dtype);   // "f32", "i64", ...
+std::size_t size_of(DType dtype);         // bytes of one element
+std::string_view to_string(DType dtype);  // "f32", "i64", ...
 
 template <class T>
 constexpr DType dtype_of();
-template <> constexpr DType dtype_of<float>() { return DType::kF32; }
-template <> constexpr DType dtype_of<double>() { return DType::kF64; }
-template <> constexpr DType dtype_of<std::int8_t>() { return DType::kI8; }
-template <> constexpr DType dtype_of<std::int16_t>() { return DType::kI16; }
-template <> constexpr DType dtype_of<std::int32_t>() { return DType::kI32; }
-template <> constexpr DType dtype_of<std::int64_t>() { return DType::kI64; }
-template <> constexpr DType dtype_of<std::uint8_t>() { return DType::kU8; }
-template <> constexpr DType dtype_of<std::uint16_t>() { return DType::kU16; }
-template <> constexpr DType dtype_of<std::uint32_t>() { return DType::kU32; }
-template <> constexpr DType dtype_of<std::uint64_t>() { return DType::kU64; }
-template <> constexpr DType dtype_of<bool>() { return DType::kBool; }
+template <>
+constexpr DType dtype_of<float>() {
+  return DType::kF32;
+}
+template <>
+constexpr DType dtype_of<double>() {
+  return DType::kF64;
+}
+template <>
+constexpr DType dtype_of<std::int8_t>() {
+  return DType::kI8;
+}
+template <>
+constexpr DType dtype_of<std::int16_t>() {
+  return DType::kI16;
+}
+template <>
+constexpr DType dtype_of<std::int32_t>() {
+  return DType::kI32;
+}
+template <>
+constexpr DType dtype_of<std::int64_t>() {
+  return DType::kI64;
+}
+template <>
+constexpr DType dtype_of<std::uint8_t>() {
+  return DType::kU8;
+}
+template <>
+constexpr DType dtype_of<std::uint16_t>() {
+  return DType::kU16;
+}
+template <>
+constexpr DType dtype_of<std::uint32_t>() {
+  return DType::kU32;
+}
+template <>
+constexpr DType dtype_of<std::uint64_t>() {
+  return DType::kU64;
+}
+template <>
+constexpr DType dtype_of<bool>() {
+  return DType::kBool;
+}
 
 // Up to eight extents, outermost first, kept inline.
 class Shape {
@@ -57,6 +104,11 @@ class Shape {
   std::array<std::int64_t, kMaxRank> dims_{};
   std::uint8_t rank_ = 0;
 };
+
+// The shape with one more axis, outermost: of so many items of that shape.
+Shape with_batch(const Shape& item, std::int64_t batch);
+// Without the outermost axis. REQUIRES: rank >= 1.
+Shape without_batch(const Shape& batch);
 
 // Strides, in elements, of a contiguous tensor. An extent that would overflow them wraps around.
 Shape row_major_strides(const Shape& shape);
@@ -98,7 +150,8 @@ class Tensor {
 
   // The same bytes under another shape. REQUIRES: contiguous, equal number of elements.
   Tensor reshaped(const Shape& shape) const;
-  // Row `index` of the outermost axis, sharing the bytes. REQUIRES: contiguous, rank >= 1, in range.
+  // Row `index` of the outermost axis, sharing the bytes. REQUIRES: contiguous, rank >= 1, in
+  // range.
   Tensor row(std::int64_t index) const;
 
  private:
@@ -108,5 +161,9 @@ class Tensor {
   Buffer buffer_;
   std::size_t offset_ = 0;
 };
+
+// Row `index` of what a model gives for several items. What has no such row, as it does not depend
+// on the items, belongs to each of them.
+Tensor item_of(const Tensor& batch, std::int64_t index);
 
 }  // namespace sluice

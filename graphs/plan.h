@@ -36,6 +36,12 @@ struct PlanInput {
   bool renumbers = false;
 };
 
+// That a node's output goes to a reader on the device both run on, as part of one piece of work.
+struct Fusion {
+  std::size_t output = 0;
+  std::size_t reader = 0;  // reads nothing else
+};
+
 struct PlanNode {
   std::string name;  // as in the file; inner names of subgraphs after '/'
   const NodeType* type = nullptr;
@@ -47,6 +53,7 @@ struct PlanNode {
   std::vector<bool> wanted;        // per output: whether anybody reads it
   std::vector<int> output_scopes;  // per output
   int scope = 0;                   // the innermost of its inputs; of a source, its own
+  std::optional<Fusion> fused;     // with the node behind it
 
   const Spec& spec() const { return *type->spec; }
   ExecutionClass execution() const { return ports.execution.value_or(spec().execution()); }
@@ -70,6 +77,13 @@ struct Plan {
   RejectsPlan rejects;
   std::uint64_t memory_bytes = 2ull << 30;  // limit on what items in flight may hold
   int max_in_flight = 64;                   // items a source has on their way at most
+
+  bool is_fused(const PlanEdge& edge) const {
+    const std::optional<Fusion>& fused = nodes[edge.from_node].fused;
+    return fused && fused->reader == edge.to_node && fused->output == edge.from_output;
+  }
+  // Each node, with those it is fused with in their order, where its chain begins; else nothing.
+  std::vector<std::size_t> chain_from(std::size_t node) const;
 };
 
 }  // namespace sluice

@@ -78,6 +78,8 @@ Plan Planner::build() {
   }
   plan.scopes = scopes_;
   for (Scope& scope : plan.scopes) scope.opened_by = place[scope.opened_by];
+  fuse(plan);
+  call_back_alone(plan);
   return plan;
 }
 

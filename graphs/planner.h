@@ -43,6 +43,10 @@ class Planner {
   Plan build();
 
  private:
+  // planner_fusion.cpp
+  static void fuse(Plan& plan);
+  static void call_back_alone(Plan& plan);
+
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
   struct Wire {

@@ -19,17 +19,18 @@ std::optional<int> cuda_ordinal(std::string_view device) {
 }  // namespace
 
 // Before a node is asked for its ports, which depend on where it runs. A node that takes no batches
-// does little with an item, less than the way to a GPU costs: it goes there when it is told to.
+// does little with an item, less than the way to a GPU costs: unless it is told to be there, it
+// comes back where it turns out that it makes the way for itself.
 void Planner::choose_devices() {
   bool has_warned = false;
   for (Draft& draft : drafts_) {
     if (!draft.type || !draft.decl->enabled || !draft.spec().takes_devices()) continue;
     const std::optional<int> ordinal = cuda_ordinal(draft.common.device);
-    const bool is_free = draft.common.device == "auto" && draft.spec().takes_batches();
-    if (is_free && !draft.decl->is_faulty) {
+    if (draft.common.device == "auto" && !draft.decl->is_faulty) {
       const Status status = choose_freely(draft);
-      if (!status.is_ok() && !has_warned) warn_of_cpu(draft, status);
-      has_warned = has_warned || !status.is_ok();
+      if (status.is_ok() || has_warned || !draft.spec().takes_batches()) continue;
+      warn_of_cpu(draft, status);
+      has_warned = true;
     } else if (ordinal) {
       const auto api = cuda_.api(*ordinal);
       if (!api) refuse_device(draft, api.status());

@@ -151,6 +151,7 @@ std::string place_text(const Plan& plan, const PlanEdge& edge) {
   const auto has_lanes = [&](std::size_t node) {
     return plan.nodes[node].execution() == ExecutionClass::kLanes;
   };
+  if (plan.is_fused(edge)) return "on " + plan.nodes[edge.to_node].common.device + ", fused";
   std::string text = "on cpu";
   if (has_lanes(edge.from_node)) {
     text += ", after d2h" + (edge.type.tensor ? copied_text(edge.type) : "");
@@ -298,14 +299,18 @@ std::string render_plan(const Plan& plan) {
   double waiting = 0;
   for (const PlanEdge& edge : plan.edges) {
     const PlanNode& reader = plan.nodes[edge.to_node];
-    const double bytes = queue_bytes(edge, reader.common);
+    const double bytes = plan.is_fused(edge) ? 0 : queue_bytes(edge, reader.common);
     waiting += bytes;
     const bool is_dropping = reader.common.when_full != WhenFull::kBlock;
-    edges.add(
-        {port_label(plan, edge), "->", reader.name + "." + reader.ports.inputs[edge.to_input].name,
-         edge.type.to_string(), "per " + scope_name(plan, edge.scope), place_text(plan, edge),
-         "queue " + std::to_string(reader.common.queue_items) + " items, " + format_bytes(bytes) +
-             (is_dropping ? ", " + std::string(when_full_text(reader.common.when_full)) : "")});
+    edges.add({port_label(plan, edge), "->",
+               reader.name + "." + reader.ports.inputs[edge.to_input].name, edge.type.to_string(),
+               "per " + scope_name(plan, edge.scope), place_text(plan, edge),
+               plan.is_fused(edge)
+                   ? "no queue"
+                   : "queue " + std::to_string(reader.common.queue_items) + " items, " +
+                         format_bytes(bytes) +
+                         (is_dropping ? ", " + std::string(when_full_text(reader.common.when_full))
+                                      : "")});
   }
   out += edges.text();
 

@@ -71,38 +71,61 @@ Engine::~Engine() {
 void Engine::connect() {
   for (const PlanEdge& edge : plan_.edges) {
     const CommonOptions& reader = plan_.nodes[edge.to_node].common;
-    channels_.push_back(std::make_unique<Channel>(
-        Channel::Capacity{reader.queue_items, reader.queue_bytes, reader.when_full}));
+    channels_.push_back(plan_.is_fused(edge)
+                            ? nullptr
+                            : std::make_unique<Channel>(Channel::Capacity{
+                                  reader.queue_items, reader.queue_bytes, reader.when_full}));
   }
+  host_of_.resize(plan_.nodes.size());
   for (std::size_t n = 0; n < plan_.nodes.size(); ++n) {
-    PlanNode& node = plan_.nodes[n];
-    std::vector<std::vector<Channel*>> inputs(node.inputs.size());
-    std::vector<std::vector<Channel*>> outputs(node.ports.outputs.size());
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      for (const std::size_t edge : node.inputs[i].edges)
-        inputs[i].push_back(channels_[edge].get());
-    }
-    for (std::size_t e = 0; e < plan_.edges.size(); ++e) {
-      if (plan_.edges[e].from_node == n)
-        outputs[plan_.edges[e].from_output].push_back(channels_[e].get());
-    }
-    const std::size_t place = scheduler_->add_node();
-    if (std::holds_alternative<std::unique_ptr<FlowNode>>(node.node)) {
-      hosts_.push_back(
-          std::make_unique<FlowHost>(*this, node, place, std::move(inputs), std::move(outputs)));
-    } else if (node.spec().kind() == NodeKind::kSource) {
-      hosts_.push_back(
-          std::make_unique<SourceHost>(*this, node, place, sources_.size(), std::move(outputs)));
-      sources_.push_back(hosts_.back().get());
-    } else {
-      hosts_.push_back(
-          std::make_unique<ProcessHost>(*this, node, place, std::move(inputs), std::move(outputs)));
-    }
+    const std::vector<std::size_t> chain = plan_.chain_from(n);
+    if (chain.empty()) continue;
+    hosts_.push_back(new_host(chain));
+    for (const std::size_t node : chain) host_of_[node] = hosts_.back().get();
   }
   for (std::size_t e = 0; e < plan_.edges.size(); ++e) {
-    channels_[e]->writer = hosts_[plan_.edges[e].from_node].get();
-    channels_[e]->reader = hosts_[plan_.edges[e].to_node].get();
+    if (!channels_[e]) continue;
+    channels_[e]->writer = host_of_[plan_.edges[e].from_node];
+    channels_[e]->reader = host_of_[plan_.edges[e].to_node];
   }
+}
+
+// For nodes of which each is fused with the next, one mostly.
+std::unique_ptr<Host> Engine::new_host(std::span<const std::size_t> chain) {
+  PlanNode& first = plan_.nodes[chain.front()];
+  std::vector<std::vector<Channel*>> inputs(first.inputs.size());
+  for (std::size_t i = 0; i < first.inputs.size(); ++i) {
+    for (const std::size_t edge : first.inputs[i].edges) inputs[i].push_back(channels_[edge].get());
+  }
+  std::vector<std::vector<Channel*>> outputs;
+  std::vector<PlanNode*> members;
+  for (const std::size_t node : chain) {
+    members.push_back(&plan_.nodes[node]);
+    const std::size_t begin = outputs.size();
+    outputs.resize(begin + plan_.nodes[node].ports.outputs.size());
+    for (std::size_t e = 0; e < plan_.edges.size(); ++e) {
+      const PlanEdge& edge = plan_.edges[e];
+      if (edge.from_node == node && channels_[e])
+        outputs[begin + edge.from_output].push_back(channels_[e].get());
+    }
+  }
+  const std::size_t place = scheduler_->add_node();
+  if (std::holds_alternative<std::unique_ptr<FlowNode>>(first.node)) {
+    return std::make_unique<FlowHost>(*this, first, place, std::move(inputs), std::move(outputs));
+  }
+  if (first.spec().kind() == NodeKind::kSource) {
+    auto host =
+        std::make_unique<SourceHost>(*this, first, place, sources_.size(), std::move(outputs));
+    sources_.push_back(host.get());
+    return host;
+  }
+  PlanNode* node = &first;
+  if (members.size() > 1) {
+    fused_.push_back(std::make_unique<PlanNode>(LaneChain::fused(plan_, members)));
+    node = fused_.back().get();
+  }
+  return std::make_unique<ProcessHost>(*this, *node, members, place, std::move(inputs),
+                                       std::move(outputs));
 }
 
 Status Engine::open() {
@@ -209,7 +232,7 @@ void Engine::shut_down() {
   }
   scheduler_->wait_idle();
   for (const auto& channel : channels_) {
-    while (channel->take() != nullptr) {
+    while (channel && channel->take() != nullptr) {
     }
   }
   const Status report = ledger_.close();
@@ -285,7 +308,9 @@ void Engine::on_pool_idle() {
 
 std::vector<NodeStats> Engine::stats() const {
   std::vector<NodeStats> stats;
-  for (const auto& host : hosts_) stats.push_back(host->stats());
+  for (std::size_t n = 0; n < plan_.nodes.size(); ++n) {
+    stats.push_back(host_of_[n]->stats_of(plan_.nodes[n]));
+  }
   return stats;
 }
 

@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -87,6 +88,7 @@ class Engine final : public Token::Observer {
  private:
   friend class SettleScope;
   void connect();
+  std::unique_ptr<Host> new_host(std::span<const std::size_t> chain);
   void close_opened();  // of a run that was not started
   void delivered(std::size_t source, std::int64_t items, std::size_t largest_bytes);
   void wake_hosts();
@@ -108,8 +110,10 @@ class Engine final : public Token::Observer {
   Ledger ledger_;
   std::unique_ptr<Scheduler> scheduler_;
   Devices devices_;
-  std::vector<std::unique_ptr<Channel>> channels_;  // one an edge
-  std::vector<std::unique_ptr<Host>> hosts_;        // one a node
+  std::vector<std::unique_ptr<Channel>> channels_;  // one an edge; none where nodes are fused
+  std::vector<std::unique_ptr<PlanNode>> fused_;    // what hosts of several nodes are
+  std::vector<std::unique_ptr<Host>> hosts_;        // one a node, or one for those that are fused
+  std::vector<Host*> host_of_;                      // by node
   std::vector<Host*> sources_;
   DurationCounter end_to_end_;
   std::size_t opened_ = 0;

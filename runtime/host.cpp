@@ -161,14 +161,15 @@ void Host::finish() {
   engine_.host_done();
 }
 
-void Host::reject(TokenRef& token, Status status) {
+void Host::reject(TokenRef& token, Status status, const std::string* node) {
+  const std::string& at = node != nullptr ? *node : name();
   add_plainly(rejected_, 1);
   const bool fatal = common->on_error == OnError::kFail || engine_.options().fail_fast;
   if (fatal) {
     engine_.fail(Status(status.code(), status.reason(),
-                        "item " + token->key() + " at " + name() + ": " + status.message()));
+                        "item " + token->key() + " at " + at + ": " + status.message()));
   }
-  token.reject({name(), std::move(status), 1});
+  token.reject({at, std::move(status), 1});
 }
 
 void Host::discard() { outbox_.clear(); }

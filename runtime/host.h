@@ -58,6 +58,8 @@ class Host : public DirectReader, public Runnable, public NodeServices {
   virtual bool knows_cost() const { return true; }
   bool is_done() const { return done_.load(std::memory_order_acquire); }
   virtual NodeStats stats() const;
+  // Of one of the nodes that it runs.
+  virtual NodeStats stats_of(const PlanNode& /*node*/) const { return stats(); }
   // What the node is waiting for, for the stall report.
   virtual std::string waiting_for() const;
 
@@ -92,8 +94,8 @@ class Host : public DirectReader, public Runnable, public NodeServices {
   void wake_writers();
   // The node has come to its end: closes it, tells its readers, settles with the engine.
   void finish();
-  // Rejects an item at this node.
-  void reject(TokenRef& token, Status status);
+  // Rejects an item at this node, or at the one of that name that the host runs as well.
+  void reject(TokenRef& token, Status status, const std::string* node = nullptr);
 
   Engine& engine_;
   PlanNode& plan_node_;

@@ -83,20 +83,17 @@ Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Node& node, Context
   return guarded([&] { return node.programs(ctx, device, lanes); });
 }
 
-std::vector<DeviceRun> begin_batch(Node& node, Context& ctx, std::span<Item> items) {
-  Result<std::vector<DeviceRun>> runs = guarded([&] { return node.begin_batch(ctx, items); });
-  if (runs) return std::move(*runs);
-  for (Item& item : items) item.set_status(runs.status());
-  return {};
+Result<std::vector<Tensor>> device_inputs(Node& node, Context& ctx) {
+  return guarded([&] { return node.device_inputs(ctx); });
 }
 
-void end_batch(Node& node, Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) {
-  const Status call = guarded([&] { return node.end_batch(ctx, items, runs); });
-  if (call.is_ok()) return;
-  for (Item& item : items) {
-    item.emissions().clear();
-    item.set_status(call);
-  }
+Status check_device_input(Node& node, Context& ctx, const Shape& item) {
+  return guarded([&] { return node.check_device_input(ctx, item); });
+}
+
+Status device_outputs(Node& node, Context& ctx, std::span<const Shape> inputs,
+                      std::span<const Tensor> outputs) {
+  return guarded([&] { return node.device_outputs(ctx, inputs, outputs); });
 }
 
 Result<Next> next(Node& node, SourceContext& ctx) {

@@ -25,10 +25,10 @@ std::size_t process_plain(Node& node, Context& ctx, std::span<Packet> packets,
 void process_batch(Node& node, Context& ctx, std::span<Item> items);
 Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Node& node, Context& ctx,
                                                              Device& device, std::size_t lanes);
-// What to run for these items; nothing where the call fails, which rejects all of them.
-std::vector<DeviceRun> begin_batch(Node& node, Context& ctx, std::span<Item> items);
-// Leaves each item its status.
-void end_batch(Node& node, Context& ctx, std::span<Item> items, std::span<DeviceRun> runs);
+Result<std::vector<Tensor>> device_inputs(Node& node, Context& ctx);
+Status check_device_input(Node& node, Context& ctx, const Shape& item);
+Status device_outputs(Node& node, Context& ctx, std::span<const Shape> inputs,
+                      std::span<const Tensor> outputs);
 Result<Next> next(Node& node, SourceContext& ctx);
 Status on_packet(FlowNode& node, FlowContext& ctx, std::size_t input, Packet packet);
 Status on_timer(FlowNode& node, FlowContext& ctx);

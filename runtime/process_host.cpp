@@ -32,11 +32,11 @@ std::size_t items_per_call(const PlanNode& node, std::size_t workers) {
 
 }  // namespace
 
-ProcessHost::ProcessHost(Engine& engine, PlanNode& node, std::size_t place,
-                         std::vector<std::vector<Channel*>> inputs,
+ProcessHost::ProcessHost(Engine& engine, PlanNode& node, std::span<PlanNode* const> members,
+                         std::size_t place, std::vector<std::vector<Channel*>> inputs,
                          std::vector<std::vector<Channel*>> outputs)
     : Host(engine, node, place, std::move(inputs), std::move(outputs)),
-      node_(*std::get<std::unique_ptr<Node>>(node.node)),
+      node_(*std::get<std::unique_ptr<Node>>(members.front()->node)),
       pairing_(engine.plan().scopes, node, node.name),
       pairs_([&] {
         std::size_t edges = 0;
@@ -47,7 +47,8 @@ ProcessHost::ProcessHost(Engine& engine, PlanNode& node, std::size_t place,
       execution_(node.execution()),
       runs_elsewhere_(execution_ != ExecutionClass::kCpu),
       batch_max_(items_per_call(node, workers_)),
-      waits_for_company_(node.spec().takes_batches() && batch_max_ > 1),
+      takes_batches_(node.spec().takes_batches()),
+      waits_for_company_(takes_batches_ && batch_max_ > 1),
       window_max_(workers_ * 2),
       next_child_(node.ports.outputs.size(), 0) {
   for (const auto& edges : inputs_) edge_count_ += edges.size();
@@ -57,26 +58,26 @@ ProcessHost::ProcessHost(Engine& engine, PlanNode& node, std::size_t place,
   }
   changes_in_place_ = read_outputs_.empty() ||
                       (read_outputs_.size() == 1 && !node.ports.outputs[read_outputs_[0]].many);
+  if (execution_ == ExecutionClass::kLanes) chain_ = std::make_unique<LaneChain>(*this, members);
 }
 
 ProcessHost::~ProcessHost() = default;
 
 Status ProcessHost::open() {
   Context ctx(*this, nullptr, 0);
-  Status opened = node_calls::open(node_, ctx, workers_);
+  Status opened = chain_ ? chain_->open(workers_) : node_calls::open(node_, ctx, workers_);
   if (opened.is_ok() && execution_ == ExecutionClass::kBlocking) {
     threads_ = std::make_unique<WorkerThreads>(engine_.scheduler(), workers_, name());
   }
-  if (opened.is_ok() && execution_ == ExecutionClass::kLanes) opened = open_lanes();
+  if (opened.is_ok() && chain_) opened = open_lanes();
   return opened;
 }
 
 Status ProcessHost::open_lanes() {
-  Context ctx(*this, nullptr, 0);
   Result<Devices::Opened> device = engine_.devices().open(plan_node_.common.device);
   if (!device) return device.status();
-  auto programs = node_calls::programs(node_, ctx, *device->device,
-                                       static_cast<std::size_t>(plan_node_.common.lanes()));
+  auto programs =
+      chain_->programs(*device->device, static_cast<std::size_t>(plan_node_.common.lanes()));
   if (!programs) return programs.status();
   LaneOptions options;
   options.node = name();
@@ -108,6 +109,7 @@ void ProcessHost::end_thread() {
 Status ProcessHost::close() {
   cancel_timer();
   threads_.reset();
+  if (chain_) return chain_->close();
   Context ctx(*this, nullptr, 0);
   return node_calls::close(node_, ctx);
 }
@@ -116,6 +118,22 @@ NodeStats ProcessHost::stats() const {
   NodeStats stats = Host::stats();
   stats.workers = workers_;
   return stats;
+}
+
+// The time of fused nodes is that of the one that decides how items are put together.
+NodeStats ProcessHost::stats_of(const PlanNode& node) const {
+  NodeStats all = stats();
+  if (!chain_ || !chain_->is_fused()) return all;
+  const LaneChain::Counts counts = chain_->counts(node);
+  all.name = node.name;
+  all.type = node.spec().type();
+  all.items = counts.items;
+  all.rejected = counts.rejected;
+  all.model = node.ports.model;
+  if (&node == &chain_->main_node()) return all;
+  all.busy_ns = all.blocked = 0;
+  if (all.measures) all.measures = std::make_shared<const NodeMeasures>();
+  return all;
 }
 
 Host::Step ProcessHost::step() {
@@ -152,7 +170,7 @@ Host::Step ProcessHost::step() {
 }
 
 std::size_t ProcessHost::begin_direct(std::uint64_t budget_ns) {
-  if (pairs_ || runs_elsewhere_ || batch_max_ > 1) return 0;
+  if (pairs_ || runs_elsewhere_ || takes_batches_) return 0;
   const std::uint64_t cost = cost_ns_.load(std::memory_order_relaxed);
   if (cost == 0 || cost > budget_ns || !try_own()) return 0;
   const Channel& channel = *inputs_[0][0];
@@ -349,7 +367,9 @@ void ProcessHost::process_inline(Packet& packet, std::span<PayloadRef> inputs) {
 
 Status ProcessHost::call(Context& ctx) {
   const CallTime time(measures_.get());
-  return node_calls::process(node_, ctx);
+  if (!takes_batches_) return node_calls::process(node_, ctx);
+  node_calls::process_batch(node_, ctx, {&ctx.item(), 1});
+  return std::exchange(ctx.item().status(), Status::ok());
 }
 
 // A place in the call that is being put together.
@@ -451,7 +471,7 @@ void ProcessHost::send_results(Work& work) {
       continue;
     }
     Item& item = work.items[index++];
-    complete(unit.packet, std::move(item.status()), item.emissions());
+    complete(unit.packet, std::move(item.status()), item.emissions(), item.rejecting_node());
     send(unit.packet, item.emissions());
   }
   count_items(index);
@@ -470,11 +490,12 @@ void ProcessHost::retire(std::unique_ptr<Work> work) {
   spare_.push_back(std::move(work));
 }
 
-void ProcessHost::complete(Packet& packet, Status status, std::vector<Emission>& emissions) {
+void ProcessHost::complete(Packet& packet, Status status, std::vector<Emission>& emissions,
+                           const std::string* rejecting_node) {
   if (status.is_ok() && emissions.size() > 1) status = check_emissions(emissions);
   packet.payload.reset();
   if (!status.is_ok()) {
-    refuse(packet.token, std::move(status));
+    refuse(packet.token, std::move(status), rejecting_node);
     packet.kind = PacketKind::kRejected;
   } else if (changes_in_place_ && !emissions.empty()) {
     packet.payload = std::move(emissions.front().payload);
@@ -484,11 +505,11 @@ void ProcessHost::complete(Packet& packet, Status status, std::vector<Emission>&
   }
 }
 
-void ProcessHost::refuse(TokenRef& token, Status status) {
+void ProcessHost::refuse(TokenRef& token, Status status, const std::string* node) {
   if (status.code() == Code::kCancelled && engine_.was_aborted()) {
     token = TokenRef();  // nobody's fault and nobody's success: unfinished
   } else {
-    reject(token, std::move(status));
+    reject(token, std::move(status), node);
   }
 }
 

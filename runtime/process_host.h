@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sluice/runtime/host.h"
+#include "sluice/runtime/lane_chain.h"
 #include "sluice/runtime/lanes/lane_set.h"
 #include "sluice/runtime/pairing.h"
 #include "sluice/runtime/worker_threads.h"
@@ -20,10 +21,12 @@ namespace sluice {
 // as work: `window_` holds them in the order of their items until what they gave has been sent on.
 // It is bounded, so a slow item holds back a bounded number of faster ones. Calls of a node that
 // may wait run on its threads; those of a node with lanes begin and end on the pool, and what they
-// run is the lanes' in between.
+// run is the lanes' in between. Nodes with lanes that are fused have one host.
 class ProcessHost final : public Host {
  public:
-  ProcessHost(Engine& engine, PlanNode& node, std::size_t place,
+  // `node`: what the host is for the engine; `members`: the nodes that it runs, which is that one
+  // alone unless several are fused.
+  ProcessHost(Engine& engine, PlanNode& node, std::span<PlanNode* const> members, std::size_t place,
               std::vector<std::vector<Channel*>> inputs,
               std::vector<std::vector<Channel*>> outputs);
   ~ProcessHost() override;
@@ -34,6 +37,7 @@ class ProcessHost final : public Host {
   void on_pool_idle() override;
   void discard() override;
   NodeStats stats() const override;
+  NodeStats stats_of(const PlanNode& node) const override;
   bool knows_cost() const override {
     return runs_elsewhere_ || cost_ns_.load(std::memory_order_relaxed) != 0;
   }
@@ -82,12 +86,11 @@ class ProcessHost final : public Host {
     void run_on_lanes();
     void run_came_back(std::size_t run, Status status, std::span<Tensor> outputs);
     void one_back();
-    Context context();
     void end();
 
     ProcessHost& host_;
     std::uint64_t started_ = 0;
-    std::vector<DeviceRun> runs_;       // on the lanes
+    LaneCall lane_call_;
     std::atomic<std::size_t> away_{0};  // of those, not back yet
   };
 
@@ -120,8 +123,9 @@ class ProcessHost final : public Host {
 
   // Makes of an item what its call has made of it: where the node changes packets in place the
   // packet is ready to be sent, else what was emitted is left to be.
-  void complete(Packet& packet, Status status, std::vector<Emission>& emissions);
-  void refuse(TokenRef& token, Status status);
+  void complete(Packet& packet, Status status, std::vector<Emission>& emissions,
+                const std::string* rejecting_node = nullptr);
+  void refuse(TokenRef& token, Status status, const std::string* node);
   // Sends what an item, or a marker, has become.
   void send(Packet& packet, std::vector<Emission>& emissions);
   Status check_emissions(const std::vector<Emission>& emissions) const;
@@ -138,6 +142,7 @@ class ProcessHost final : public Host {
   const ExecutionClass execution_;
   const bool runs_elsewhere_;     // than in a step: on threads of its own, or on lanes
   const std::size_t batch_max_;   // items a call gets at most
+  const bool takes_batches_;      // the node, even of one
   const bool waits_for_company_;  // a batch that is not full waits for `batch.wait`
   const std::size_t window_max_;  // calls in the window at most
   std::size_t edge_count_ = 0;
@@ -155,6 +160,7 @@ class ProcessHost final : public Host {
   std::vector<std::size_t> free_workers_;
   std::vector<std::uint64_t> next_child_;  // per output that opens a scope
   std::unique_ptr<WorkerThreads> threads_;
+  std::unique_ptr<LaneChain> chain_;  // of nodes with lanes
   std::unique_ptr<LaneSet> lanes_;
   std::atomic<bool> has_left_device_{false};
 

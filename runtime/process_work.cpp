@@ -25,7 +25,9 @@ void ProcessHost::Work::run() {
     run_on_lanes();
     return;
   }
-  if (host.plan_node_.spec().takes_batches()) {
+  if (host.chain_ && host.chain_->is_fused()) {
+    host.chain_->process_batch(worker, items);
+  } else if (host.plan_node_.spec().takes_batches()) {
     Context ctx(host, items.empty() ? nullptr : &items.front(), worker);
     const CallTime time(host.measures_.get());
     node_calls::process_batch(host.node_, ctx, items);
@@ -50,24 +52,19 @@ void ProcessHost::Work::end() {
   host.wake();
 }
 
-Context ProcessHost::Work::context() {
-  return Context(host_, items.empty() ? nullptr : &items.front(), worker);
-}
-
 // A run may come back before the next one is submitted, so one more than there are is awaited.
 void ProcessHost::Work::run_on_lanes() {
   ProcessHost& host = host_;
   host.engine_.scheduler().begin_external();
-  Context ctx = context();
-  runs_ = node_calls::begin_batch(host.node_, ctx, items);
-  const std::size_t runs = runs_.size();
-  away_.store(runs + 1, std::memory_order_relaxed);
-  for (std::size_t i = 0; i < runs; ++i) {
-    host.lanes_->submit({std::move(runs_[i].inputs), host.budget(),
-                         [this, i](Status status, std::span<Tensor> outputs) {
-                           run_came_back(i, std::move(status), outputs);
-                         },
-                         std::move(runs_[i].rows)});
+  const std::span<LaneRun> runs = lane_call_.begin(*host.chain_, worker, items);
+  away_.store(runs.size() + 1, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    LaneWork work = std::move(runs[i].work);
+    work.budget = host.budget();
+    work.done = [this, i](Status status, std::span<Tensor> outputs) {
+      run_came_back(i, std::move(status), outputs);
+    };
+    host.lanes_->submit(std::move(work));
   }
   one_back();
 }
@@ -75,18 +72,18 @@ void ProcessHost::Work::run_on_lanes() {
 void ProcessHost::Work::one_back() {
   if (away_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   Scheduler& scheduler = host_.engine_.scheduler();
-  Context ctx = context();
-  node_calls::end_batch(host_.node_, ctx, items, runs_);
-  for (const DeviceRun& run : runs_) host_.look_for_loss(run.status);
-  runs_.clear();
+  lane_call_.end(*host_.chain_, worker, items);
+  for (const LaneRun& run : lane_call_.runs()) host_.look_for_loss(run.status);
+  lane_call_.clear();
   if (host_.measures_) host_.measures_->calls.add(now_ns() - started_);
   end();
   scheduler.end_external();
 }
 
 void ProcessHost::Work::run_came_back(std::size_t run, Status status, std::span<Tensor> outputs) {
-  runs_[run].status = std::move(status);
-  runs_[run].outputs.assign(std::move_iterator(outputs.begin()), std::move_iterator(outputs.end()));
+  LaneRun& back = lane_call_.runs()[run];
+  back.status = std::move(status);
+  back.outputs.assign(std::move_iterator(outputs.begin()), std::move_iterator(outputs.end()));
   one_back();
 }
 

@@ -8,7 +8,7 @@
 namespace sluice {
 namespace {
 
-// Of the axes of a picture's pixels.
+// Of the axes of pictures' pixels.
 constexpr std::size_t kHeight = 1, kWidth = 2, kChannels = 3;
 
 constexpr std::int64_t kColours = 3;
@@ -24,7 +24,7 @@ gpu::View colours_of(const Shape& pixels) {
 }  // namespace
 
 Tensor pixels_of(const Image& picture) {
-  return Tensor(DType::kU8, {1, picture.height(), picture.width(), picture.channels()},
+  return Tensor(DType::kU8, {picture.height(), picture.width(), picture.channels()},
                 picture.buffer());
 }
 
@@ -36,7 +36,7 @@ Result<gpu::GpuPlan> TensorStep::plan(std::span<const Tensor> inputs) const {
   const Shape& pixels = inputs[0].shape();
   const Result<Placement> placed = this->placed(pixels);
   if (!placed) return placed.status();
-  const std::array<std::int64_t, 4> dims{1, kColours, placed->height, placed->width};
+  const std::array<std::int64_t, 4> dims{pixels[0], kColours, placed->height, placed->width};
   sluice_cuda_op op{};
   op.kind = SLUICE_CUDA_OP_IMAGE;
   op.inputs = op.outputs = 1;
@@ -49,7 +49,9 @@ Result<gpu::GpuPlan> TensorStep::plan(std::span<const Tensor> inputs) const {
     op.as.image.scale[c] = recipe_.scales[c].factor;
     op.as.image.shift[c] = recipe_.scales[c].bias;
   }
-  return gpu::plan_of(op, {{DType::kF32, shape_of(recipe_, *placed)}}, "image.to_tensor");
+  Shape tensors{pixels[0]};
+  for (const std::int64_t extent : shape_of(recipe_, *placed)) tensors.push_back(extent);
+  return gpu::plan_of(op, {{DType::kF32, tensors}}, "image.to_tensor");
 }
 
 Status TensorStep::compute(std::span<const Tensor> inputs, std::span<const Tensor> outputs) const {
@@ -57,10 +59,14 @@ Status TensorStep::compute(std::span<const Tensor> inputs, std::span<const Tenso
   const Result<Placement> placed = this->placed(pixels);
   if (!placed) return placed.status();
   const auto row_bytes = pixels[kWidth] * pixels[kChannels];
-  const RowSource source{static_cast<int>(pixels[kWidth]), static_cast<int>(pixels[kHeight]),
-                         static_cast<int>(pixels[kChannels]),
-                         [&](int y) { return inputs[0].data<std::uint8_t>() + y * row_bytes; }};
-  fill_from_rows(recipe_, *placed, source, outputs[0]);
+  for (std::int64_t i = 0; i < pixels[0]; ++i) {
+    const std::uint8_t* const picture =
+        inputs[0].data<std::uint8_t>() + i * pixels[kHeight] * row_bytes;
+    const RowSource source{static_cast<int>(pixels[kWidth]), static_cast<int>(pixels[kHeight]),
+                           static_cast<int>(pixels[kChannels]),
+                           [&](int y) { return picture + y * row_bytes; }};
+    fill_from_rows(recipe_, *placed, source, outputs[0].row(i));
+  }
   return Status::ok();
 }
 

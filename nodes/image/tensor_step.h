@@ -8,11 +8,11 @@
 
 namespace sluice {
 
-// The picture's bytes, shared, as a tensor of [1, height, width, channels].
+// The picture's bytes, shared, as a tensor of [height, width, channels].
 Tensor pixels_of(const Image& picture);
 
-// A picture's pixels made into a tensor. REQUIRES: a recipe that TensorOptions::suits_device took,
-// and pictures that `place` takes.
+// Pictures' pixels, of one size, made into tensors. REQUIRES: a recipe that
+// TensorOptions::suits_device took, and pictures that `place` takes.
 class TensorStep final : public gpu::DeviceStep {
  public:
   explicit TensorStep(const TensorRecipe& recipe) : recipe_(recipe) {}

@@ -52,13 +52,13 @@ nodes:
     if (plan.common().has_lanes() && how.suits_device(plan)) {
       ports.execution = ExecutionClass::kLanes;
     }
+    ports.stacking = gpu::kStepStacking;
     return ports;
   }
 
-  Status open(Context& ctx, std::size_t workers) override {
+  Status open(Context& ctx, std::size_t /*workers*/) override {
     use_one_opencv_thread();
     recipe_ = how.recipe(ctx);
-    runs_.open(workers);
     return Status::ok();
   }
 
@@ -72,31 +72,24 @@ nodes:
                                    lanes);
   }
 
-  Result<std::vector<DeviceRun>> begin_batch(Context& ctx, std::span<Item> items) override {
-    return runs_.begin(ctx, items, [&](Item& item) -> Result<std::optional<Tensor>> {
-      const Image& picture = item.get(image);
-      const auto placed = place(recipe_, picture.width(), picture.height());
-      if (!placed) return placed.status();
-      return std::optional(pixels_of(picture));
-    });
+  Result<std::vector<Tensor>> device_inputs(Context& ctx) override {
+    const Image& picture = ctx.get(image);
+    const auto placed = place(recipe_, picture.width(), picture.height());
+    if (!placed) return placed.status();
+    return std::vector{pixels_of(picture)};
   }
 
-  Status end_batch(Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) override {
-    runs_.end(ctx, items, runs, [&](Item& item, std::span<Tensor> outputs) {
-      const Image& picture = item.get(image);
-      const auto placed = place(recipe_, picture.width(), picture.height());
-      if (!placed) return placed.status();
-      Context alone = ctx.with(item);
-      emit_tensor(alone, {out, map}, *placed, picture.width(), picture.height(),
-                  std::move(outputs[0]));
-      return Status::ok();
-    });
+  Status device_outputs(Context& ctx, std::span<const Shape> /*inputs*/,
+                        std::span<const Tensor> outputs) override {
+    const Image& picture = ctx.get(image);
+    const auto placed = place(recipe_, picture.width(), picture.height());
+    if (!placed) return placed.status();
+    emit_tensor(ctx, {out, map}, *placed, picture.width(), picture.height(), outputs[0]);
     return Status::ok();
   }
 
  private:
   TensorRecipe recipe_;
-  gpu::ItemRuns runs_;
 };
 
 [[maybe_unused]] const bool kRegistered = register_node<ToTensor>();

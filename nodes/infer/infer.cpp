@@ -14,7 +14,6 @@
 #include "sluice/nodes/infer/padded_tensors.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -109,7 +108,7 @@ class Infer final : public Node {
     if (model_->may_wait()) ports.execution = ExecutionClass::kBlocking;
     const bool has_lanes = plan.common().has_lanes() && runs_on_device(plan);
     if (has_lanes) ports.execution = ExecutionClass::kLanes;
-    if (has_lanes && asks_for_gpu(plan) && takes_any_batch()) stacks_ = plan.common().batch_max;
+    if (has_lanes) ports.stacking = stacking(plan);
     check_precision(plan, has_lanes);
     ports.model = {std::string(model_->backend()), why_};
     return ports;
@@ -155,41 +154,20 @@ class Infer final : public Node {
     return std::move(made->programs);
   }
 
-  Result<std::vector<DeviceRun>> begin_batch(Context& ctx, std::span<Item> items) override {
-    Worker& worker = workers_[ctx.worker()];
-    prepare_all(worker, ctx, items);
-    worker.groups.clear();
-    std::vector<DeviceRun> runs;
-    while (!worker.order.empty()) {
-      take_group(worker);
-      Result<DeviceRun> run = run_for_group(worker, items[worker.group.front()]);
-      if (run) {
-        worker.groups.push_back(worker.group);
-        runs.push_back(std::move(*run));
-      } else {
-        for (const std::size_t i : worker.group) items[i].set_status(run.status());
-      }
-    }
-    for (Prepared& prepared : worker.prepared) prepared.inputs.clear();
-    return runs;
+  Result<std::vector<Tensor>> device_inputs(Context& ctx) override {
+    Prepared prepared;
+    if (Status status = prepare(ctx.item(), ctx.common().pad, prepared); !status) return status;
+    return std::move(prepared.inputs);
   }
 
-  Status end_batch(Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) override {
+  Status device_outputs(Context& ctx, std::span<const Shape> inputs,
+                        std::span<const Tensor> outputs) override {
+    if (padded_.empty()) return emit_whole(ctx.item(), outputs);
     Worker& worker = workers_[ctx.worker()];
-    for (std::size_t r = 0; r < runs.size(); ++r) {
-      const std::vector<std::size_t>& group = worker.groups[r];
-      for (const Tensor& output : runs[r].outputs) {
-        items[group.front()].count_allocated(output.size_bytes());
-      }
-      for (std::size_t row = 0; row < group.size(); ++row) {
-        Item& item = items[group[row]];
-        item.set_status(runs[r].status.is_ok()
-                            ? emit_all(item, worker, worker.prepared[group[row]], runs[r].outputs,
-                                       static_cast<std::int64_t>(row))
-                            : runs[r].status);
-      }
-    }
-    return Status::ok();
+    std::vector<Shape> real;
+    for (const PayloadRef& input : ctx.item().inputs()) real.push_back(input.get<Tensor>().shape());
+    if (std::ranges::equal(real, inputs)) return emit_whole(ctx.item(), outputs);
+    return emit_cut(ctx.item(), worker, real, outputs);
   }
 
  private:
@@ -204,10 +182,9 @@ class Infer final : public Node {
     std::map<std::vector<std::int64_t>, std::vector<Shape>>
         shapes;  // of outputs, by the inputs' extents
     std::vector<std::int64_t> extents;
-    std::vector<Prepared> prepared;                // by item
-    std::vector<std::size_t> order, group;         // items
-    std::vector<std::vector<std::size_t>> groups;  // of them, by run on a device
-    std::vector<Tensor> inputs;                    // of a run
+    std::vector<Prepared> prepared;         // by item
+    std::vector<std::size_t> order, group;  // items
+    std::vector<Tensor> inputs, rows;       // of a run; of an item's outputs
   };
   // One axis of one input that is padded.
   struct PaddedAxis {
@@ -277,6 +254,26 @@ class Infer final : public Node {
     };
     return std::ranges::all_of(model_->inputs(), is_open) &&
            std::ranges::all_of(model_->outputs(), is_open);
+  }
+
+  // On a device numbers need not go through the host between this node and its neighbours, where
+  // they go into the model as they come.
+  Stacking stacking(const Resolve& plan) const {
+    Stacking stacking;
+    if (fixed_batch_ > 1) {
+      stacking = {fixed_batch_, true, false};
+    } else if (model_->backend() == "native" && takes_any_batch()) {
+      stacking.most = plan.common().batch_max;
+    }
+    const std::vector<ModelPort>& inputs = model_->inputs();
+    const auto same_batch = [&](const ModelPort& output) {
+      if (output.dims.empty() || inputs[0].dims.empty()) return false;
+      const Dim &in = inputs[0].dims[0], &out = output.dims[0];
+      return in.is_static() == out.is_static() && (!in.is_static() || in.size == out.size);
+    };
+    stacking.fuses = padded_.empty() && inputs.size() == 1 && inputs[0].dtype == DType::kF32 &&
+                     std::ranges::all_of(model_->outputs(), same_batch);
+    return stacking;
   }
 
   // The backends beside the native one, in the order in which `auto` tries them.
@@ -502,47 +499,12 @@ class Infer final : public Node {
   }
 
   std::size_t group_size() const {
-    return static_cast<std::size_t>(std::max({std::int64_t{1}, fixed_batch_, stacks_}));
-  }
-
-  // The batch of a run for so many items. A GPU gets few different ones, since it chooses and
-  // records its work for each.
-  std::int64_t batch_for(std::size_t items) const {
-    if (fixed_batch_ > 1) return fixed_batch_;
-    return std::min(static_cast<std::int64_t>(std::bit_ceil(items)), stacks_);
+    return static_cast<std::size_t>(std::max(std::int64_t{1}, fixed_batch_));
   }
 
   Result<std::span<Tensor>> run_group(Worker& worker, Item& payer) {
     if (Status status = stack_group(worker, payer); !status.is_ok()) return status;
     return run(worker, payer);
-  }
-
-  // The group's items as one run. Numbers go as rows, which the lane copies to where the device
-  // takes them; what shapes may depend on is put together here.
-  Result<DeviceRun> run_for_group(const Worker& worker, Item& payer) const {
-    const std::int64_t batch = batch_for(worker.group.size());
-    DeviceRun run;
-    run.rows.resize(model_->inputs().size());
-    for (std::size_t input = 0; input < model_->inputs().size(); ++input) {
-      const Tensor& first = worker.prepared[worker.group.front()].inputs[input];
-      const Shape shape = with_batch(first.shape(), batch);
-      if (batch == 1) {
-        run.inputs.push_back(first.reshaped(shape));
-      } else if (first.dtype() == DType::kF32) {
-        Shape strides{0};
-        for (const std::int64_t stride : first.strides()) strides.push_back(stride);
-        const auto offset = static_cast<std::size_t>(first.raw() - first.buffer().data());
-        run.inputs.emplace_back(first.dtype(), shape, strides, first.buffer(), offset);
-        for (const std::size_t i : worker.group) {
-          run.rows[input].push_back(worker.prepared[i].inputs[input]);
-        }
-      } else {
-        Result<Tensor> whole = stacked(worker, input, batch, payer);
-        if (!whole) return whole.status();
-        run.inputs.push_back(std::move(*whole));
-      }
-    }
-    return run;
   }
 
   // Makes the worker's inputs those of the group, with their batch axis. Bytes are copied only
@@ -578,23 +540,29 @@ class Infer final : public Node {
   // One item's row of each output, cut back to what its real size gives.
   Status emit_all(Item& item, Worker& worker, const Prepared& prepared,
                   std::span<const Tensor> results, std::int64_t row) {
-    const std::vector<Shape>* real = nullptr;
-    if (prepared.is_padded) {
-      Result<const std::vector<Shape>*> shapes = real_shapes(worker, prepared.real);
-      if (!shapes) return shapes.status();
-      real = *shapes;
+    worker.rows.clear();
+    for (const Tensor& batch : results) worker.rows.push_back(item_of(batch, row));
+    Status status = prepared.is_padded ? emit_cut(item, worker, prepared.real, worker.rows)
+                                       : emit_whole(item, worker.rows);
+    worker.rows.clear();
+    return status;
+  }
+
+  static Status emit_whole(Item& item, std::span<const Tensor> outputs) {
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (!outputs[i].is_empty()) item.emit(i, PayloadRef::make(outputs[i]));
     }
-    for (std::size_t output = 0; output < results.size(); ++output) {
-      const Tensor& batch = results[output];
-      const bool has_batch = batch.shape().rank() > 0 && row < batch.shape()[0];
-      Tensor whole = has_batch ? batch.row(row) : batch;
-      if (real != nullptr) {
-        const Shape& shape = (*real)[output];
-        Result<Tensor> part = cut(whole, Shape(shape.dims().subspan(1)), item);
-        if (!part) return part.status();
-        whole = std::move(*part);
-      }
-      item.emit(output, PayloadRef::make(std::move(whole)));
+    return Status::ok();
+  }
+
+  Status emit_cut(Item& item, Worker& worker, std::span<const Shape> real,
+                  std::span<const Tensor> outputs) const {
+    Result<const std::vector<Shape>*> shapes = real_shapes(worker, real);
+    if (!shapes) return shapes.status();
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      Result<Tensor> part = cut(outputs[i], without_batch((**shapes)[i]), item);
+      if (!part) return part.status();
+      item.emit(i, PayloadRef::make(std::move(*part)));
     }
     return Status::ok();
   }
@@ -620,7 +588,6 @@ class Infer final : public Node {
   std::vector<Worker> workers_;
   std::vector<PaddedAxis> padded_;
   std::int64_t fixed_batch_ = 0;  // 0 or 1: any
-  std::int64_t stacks_ = 1;       // items in one run where the batch is not fixed
 };
 
 [[maybe_unused]] const bool kRegistered = register_node<Infer>();

@@ -6,12 +6,6 @@
 
 namespace sluice {
 
-Shape with_batch(const Shape& item, std::int64_t batch) {
-  Shape shape{batch};
-  for (const std::int64_t dim : item) shape.push_back(dim);
-  return shape;
-}
-
 void copy_common(const std::byte* from, std::span<const std::int64_t> from_dims, std::byte* to,
                  std::span<const std::int64_t> to_dims, std::size_t element_bytes) {
   if (from_dims.empty()) {

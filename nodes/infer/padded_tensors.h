@@ -11,9 +11,6 @@
 // cut back.
 namespace sluice {
 
-// The shape with that axis in front of it.
-Shape with_batch(const Shape& item, std::int64_t batch);
-
 // Copies the leading part of `from` that both shapes have in common. Both are contiguous.
 void copy_common(const std::byte* from, std::span<const std::int64_t> from_dims, std::byte* to,
                  std::span<const std::int64_t> to_dims, std::size_t element_bytes);

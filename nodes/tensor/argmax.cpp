@@ -60,12 +60,8 @@ class Argmax final : public Node {
     ports.outputs[out.index()].type.tensor = TensorType{DType::kI64, planned.dims, ""};
     ports.outputs[value.index()].type.tensor = TensorType{DType::kF32, planned.dims, ""};
     if (plan.common().has_lanes()) ports.execution = ExecutionClass::kLanes;
+    ports.stacking = gpu::kStepStacking;
     return ports;
-  }
-
-  Status open(Context&, std::size_t workers) override {
-    runs_.open(workers);
-    return Status::ok();
   }
 
   Status process(Context& ctx) override {
@@ -92,31 +88,28 @@ class Argmax final : public Node {
   }
 
   // The first of the largest is where the largest is, and its value tells of a NaN as well.
-  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context&, Device& device,
+  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context& ctx, Device& device,
                                                                std::size_t lanes) override {
-    return gpu::make_step_programs(std::make_shared<LargestStep>(1), "argmax", device, lanes);
+    return gpu::make_step_programs(
+        std::make_shared<LargestStep>(ctx.option(axis), 1, LargestStep::Axis::kGoes), "argmax",
+        device, lanes);
   }
 
-  Result<std::vector<DeviceRun>> begin_batch(Context& ctx, std::span<Item> items) override {
-    return runs_.begin(ctx, items, [&](Item& item) -> Result<std::optional<Tensor>> {
-      const Tensor& tensor = item.get(in);
-      const auto along = check_axis(tensor, ctx.option(axis));
-      if (!along) return along.status();
-      Result<Tensor> lines = lines_of(tensor, *along, item);
-      if (!lines) return lines.status();
-      return std::optional(std::move(*lines));
-    });
+  Result<std::vector<Tensor>> device_inputs(Context& ctx) override {
+    const Tensor& tensor = ctx.get(in);
+    if (const auto along = check_axis(tensor, ctx.option(axis)); !along) return along.status();
+    return dense_input(tensor, ctx);
   }
 
-  Status end_batch(Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) override {
-    runs_.end(ctx, items, runs, [&](Item& item, std::span<Tensor> outputs) {
-      const Shape& whole = item.get(in).shape();
-      if (has_nan(outputs[0])) return holds_nan(whole);
-      const Shape shape = without_axis(whole, *axis_of(ctx.option(axis), whole.rank()));
-      item.emit(out, outputs[1].reshaped(shape));
-      item.emit(value, outputs[0].reshaped(shape));
-      return Status::ok();
-    });
+  Status check_device_input(Context& ctx, const Shape& item) override {
+    return check_axis(item, ctx.option(axis)).status();
+  }
+
+  Status device_outputs(Context& ctx, std::span<const Shape> inputs,
+                        std::span<const Tensor> outputs) override {
+    if (has_nan(outputs[0])) return holds_nan(inputs[0]);
+    ctx.emit(out, outputs[1]);
+    ctx.emit(value, outputs[0]);
     return Status::ok();
   }
 
@@ -132,8 +125,6 @@ class Argmax final : public Node {
   static Status holds_nan(const Shape& shape) {
     return invalid("tensor.nan", "the tensor " + shape.to_string() + " holds a NaN");
   }
-
-  gpu::ItemRuns runs_;
 };
 
 [[maybe_unused]] const bool kRegistered = register_node<Argmax>();

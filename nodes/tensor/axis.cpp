@@ -47,15 +47,26 @@ PlannedAxis plan_axis(Resolve& plan, const In<Tensor>& input, const Option<int>&
   return planned;
 }
 
-Result<std::size_t> check_axis(const Tensor& tensor, std::int64_t option) {
-  const Shape& shape = tensor.shape();
+namespace {
+
+Result<std::size_t> check(DType dtype, const Shape& shape, std::int64_t option) {
   const auto axis = axis_of(option, shape.rank());
-  if (!axis || tensor.dtype() != DType::kF32 || shape[*axis] == 0) {
-    return invalid("tensor.shape", "the tensor is " + std::string(to_string(tensor.dtype())) + " " +
+  if (!axis || dtype != DType::kF32 || shape[*axis] == 0) {
+    return invalid("tensor.shape", "the tensor is " + std::string(to_string(dtype)) + " " +
                                        shape.to_string() + ", expected f32 with elements along " +
                                        "axis " + std::to_string(option));
   }
   return *axis;
+}
+
+}  // namespace
+
+Result<std::size_t> check_axis(const Tensor& tensor, std::int64_t option) {
+  return check(tensor.dtype(), tensor.shape(), option);
+}
+
+Result<std::size_t> check_axis(const Shape& f32, std::int64_t option) {
+  return check(DType::kF32, f32, option);
 }
 
 AxisRows::AxisRows(const Tensor& tensor, std::size_t axis)

@@ -27,6 +27,7 @@ PlannedAxis plan_axis(Resolve& plan, const In<Tensor>& input, const Option<int>&
 // The same for an item: tensor.shape where it has no such axis, no elements along it, or other
 // elements than f32.
 Result<std::size_t> check_axis(const Tensor& tensor, std::int64_t option);
+Result<std::size_t> check_axis(const Shape& f32, std::int64_t option);
 
 // Walks over the rows of a tensor along one axis: what is left when the other axes stand still.
 // Rows come in the order of the other axes, the last one fastest; strides may be any.

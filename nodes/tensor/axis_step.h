@@ -1,36 +1,47 @@
 #pragma once
 
+#include "sluice/core/node.h"
 #include "sluice/nodes/infer/gpu/step_programs.h"
 
 #include <cstdint>
-#include <optional>
 #include <span>
+#include <vector>
 
-// What the nodes that work along one axis share where they run on a device. There a tensor is its
-// lines, [outer, n, inner]: n is the axis, the others stand around it.
+// What the nodes that work along one axis share where they run on a device. There the tensors of
+// several items are lines, [outer, n, inner]: n is the axis, the others stand around it.
 namespace sluice {
 
-// An item's tensor as lines without gaps, copied only where it has some.
-// REQUIRES: check_axis has passed, and `axis` is what it gave.
-Result<Tensor> lines_of(const Tensor& tensor, std::size_t axis, Item& item);
+// An item's tensor without gaps, copied only where it has some. REQUIRES: check_axis has passed.
+Result<std::vector<Tensor>> dense_input(const Tensor& tensor, Context& ctx);
 
-// Shares of 1 along each line. A line that gives none becomes NaN.
+// Shares of 1 along an axis of the items. A line that gives none becomes NaN. Gives the first share
+// of each line as well, which tells of that.
 class SoftmaxStep final : public gpu::DeviceStep {
  public:
+  // `axis`: as the option says it, of an item.
+  explicit SoftmaxStep(std::int64_t axis) : axis_(axis) {}
   Result<gpu::GpuPlan> plan(std::span<const Tensor> inputs) const override;
   Status compute(std::span<const Tensor> inputs, std::span<const Tensor> outputs) const override;
+
+ private:
+  const std::int64_t axis_;
 };
 
 // The `k` largest of each line, in their order, and i64 where they are. Of a line with a NaN the
 // first of them is one. REQUIRES: lines of k elements or more.
 class LargestStep final : public gpu::DeviceStep {
  public:
-  explicit LargestStep(std::int64_t k) : k_(k) {}
+  // Of one, the axis is gone.
+  enum class Axis { kStays, kGoes };
+  LargestStep(std::int64_t axis, std::int64_t k, Axis axis_stays = Axis::kStays)
+      : axis_(axis), k_(k), axis_stays_(axis_stays) {}
   Result<gpu::GpuPlan> plan(std::span<const Tensor> inputs) const override;
   Status compute(std::span<const Tensor> inputs, std::span<const Tensor> outputs) const override;
 
  private:
+  const std::int64_t axis_;
   const std::int64_t k_;
+  const Axis axis_stays_;
 };
 
 bool has_nan(const Tensor& tensor);

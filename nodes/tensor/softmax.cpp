@@ -38,12 +38,8 @@ class Softmax final : public Node {
     ports.inputs[in.index()].type.tensor = TensorType{DType::kF32, std::nullopt, ""};
     ports.outputs[out.index()].type.tensor = TensorType{DType::kF32, planned.dims, planned.layout};
     if (plan.common().has_lanes()) ports.execution = ExecutionClass::kLanes;
+    ports.stacking = gpu::kStepStacking;
     return ports;
-  }
-
-  Status open(Context&, std::size_t workers) override {
-    runs_.open(workers);
-    return Status::ok();
   }
 
   Status process(Context& ctx) override {
@@ -64,29 +60,26 @@ class Softmax final : public Node {
     return Status::ok();
   }
 
-  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context&, Device& device,
+  Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context& ctx, Device& device,
                                                                std::size_t lanes) override {
-    return gpu::make_step_programs(std::make_shared<SoftmaxStep>(), "softmax", device, lanes);
+    return gpu::make_step_programs(std::make_shared<SoftmaxStep>(ctx.option(axis)), "softmax",
+                                   device, lanes);
   }
 
-  Result<std::vector<DeviceRun>> begin_batch(Context& ctx, std::span<Item> items) override {
-    return runs_.begin(ctx, items, [&](Item& item) -> Result<std::optional<Tensor>> {
-      const Tensor& scores = item.get(in);
-      const auto along = check_axis(scores, ctx.option(axis));
-      if (!along) return along.status();
-      Result<Tensor> lines = lines_of(scores, *along, item);
-      if (!lines) return lines.status();
-      return std::optional(std::move(*lines));
-    });
+  Result<std::vector<Tensor>> device_inputs(Context& ctx) override {
+    const Tensor& scores = ctx.get(in);
+    if (const auto along = check_axis(scores, ctx.option(axis)); !along) return along.status();
+    return dense_input(scores, ctx);
   }
 
-  Status end_batch(Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) override {
-    runs_.end(ctx, items, runs, [](Item& item, std::span<Tensor> outputs) {
-      const Shape& shape = item.get(in).shape();
-      if (has_nan(outputs[0])) return no_shares(shape);
-      item.emit(out, outputs[0].reshaped(shape));
-      return Status::ok();
-    });
+  Status check_device_input(Context& ctx, const Shape& item) override {
+    return check_axis(item, ctx.option(axis)).status();
+  }
+
+  Status device_outputs(Context& ctx, std::span<const Shape> inputs,
+                        std::span<const Tensor> outputs) override {
+    if (has_nan(outputs[1])) return no_shares(inputs[0]);
+    ctx.emit(out, outputs[0]);
     return Status::ok();
   }
 
@@ -95,8 +88,6 @@ class Softmax final : public Node {
     return invalid("tensor.nan", "a row of the tensor " + shape.to_string() +
                                      " holds NaN or infinite scores and gives no shares");
   }
-
-  gpu::ItemRuns runs_;
 };
 
 [[maybe_unused]] const bool kRegistered = register_node<Softmax>();

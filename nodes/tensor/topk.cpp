@@ -66,12 +66,8 @@ class Topk final : public Node {
     ports.outputs[scores.index()].type.tensor = TensorType{DType::kF32, planned.dims, ""};
     ports.outputs[indices.index()].type.tensor = TensorType{DType::kI64, planned.dims, ""};
     if (plan.common().has_lanes() && suits_device(plan)) ports.execution = ExecutionClass::kLanes;
+    ports.stacking = gpu::kStepStacking;
     return ports;
-  }
-
-  Status open(Context&, std::size_t workers) override {
-    runs_.open(workers);
-    return Status::ok();
   }
 
   Status process(Context& ctx) override {
@@ -105,30 +101,26 @@ class Topk final : public Node {
 
   Result<std::vector<std::shared_ptr<DeviceProgram>>> programs(Context& ctx, Device& device,
                                                                std::size_t lanes) override {
-    return gpu::make_step_programs(std::make_shared<LargestStep>(ctx.option(k)), "topk", device,
-                                   lanes);
+    return gpu::make_step_programs(std::make_shared<LargestStep>(ctx.option(axis), ctx.option(k)),
+                                   "topk", device, lanes);
   }
 
-  Result<std::vector<DeviceRun>> begin_batch(Context& ctx, std::span<Item> items) override {
-    return runs_.begin(ctx, items, [&](Item& item) -> Result<std::optional<Tensor>> {
-      const Tensor& tensor = item.get(in);
-      const auto along = check_axis(tensor, ctx.option(axis));
-      if (!along) return along.status();
-      if (Status status = check_item(ctx, tensor.shape(), *along); !status) return status;
-      Result<Tensor> lines = lines_of(tensor, *along, item);
-      if (!lines) return lines.status();
-      return std::optional(std::move(*lines));
-    });
+  Result<std::vector<Tensor>> device_inputs(Context& ctx) override {
+    const Tensor& tensor = ctx.get(in);
+    if (const auto along = check_axis(tensor, ctx.option(axis)); !along) return along.status();
+    if (Status status = check_device_input(ctx, tensor.shape()); !status) return status;
+    return dense_input(tensor, ctx);
   }
 
-  Status end_batch(Context& ctx, std::span<Item> items, std::span<DeviceRun> runs) override {
-    runs_.end(ctx, items, runs, [&](Item& item, std::span<Tensor> outputs) {
-      Shape shape = item.get(in).shape();
-      if (has_nan(outputs[0])) return holds_nan(shape);
-      shape[*axis_of(ctx.option(axis), shape.rank())] = ctx.option(k);
-      emit_all(item, outputs[0].reshaped(shape), outputs[1].reshaped(shape));
-      return Status::ok();
-    });
+  Status check_device_input(Context& ctx, const Shape& item) override {
+    const auto along = check_axis(item, ctx.option(axis));
+    return along ? check_item(ctx, item, *along) : along.status();
+  }
+
+  Status device_outputs(Context& ctx, std::span<const Shape> inputs,
+                        std::span<const Tensor> outputs) override {
+    if (has_nan(outputs[0])) return holds_nan(inputs[0]);
+    emit_all(ctx.item(), outputs[0], outputs[1]);
     return Status::ok();
   }
 
@@ -247,7 +239,6 @@ class Topk final : public Node {
   }
 
   std::vector<std::string> labels_;
-  gpu::ItemRuns runs_;
 };
 
 [[maybe_unused]] const bool kRegistered = register_node<Topk>();

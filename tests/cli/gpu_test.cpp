@@ -21,6 +21,7 @@ namespace sluice {
 namespace {
 
 using testing::attribute;
+using ::testing::ContainsRegex;
 using testing::Finished;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -38,11 +39,12 @@ std::vector<float> ramp(std::size_t count, float step) {
   return values;
 }
 
-// Four classes of grey pictures of any size and batch.
-std::string classifier() {
+// Four classes of pictures of any size and batch.
+std::string classifier(int channels = 1) {
+  const auto weights = static_cast<std::size_t>(72 * channels);
   return testing::OnnxWriter()
-      .input("x", {"N", 1, "H", "W"})
-      .constant("w", tensor_of<float>({8, 1, 3, 3}, ramp(72, 0.1F)))
+      .input("x", {"N", channels, "H", "W"})
+      .constant("w", tensor_of<float>({8, channels, 3, 3}, ramp(weights, 0.1F)))
       .constant("b", tensor_of<float>({8}, ramp(8, 0.2F)))
       .constant("fc", tensor_of<float>({8, 4}, ramp(32, 0.3F)))
       .node("Conv", {"x", "w", "b"}, {"c"},
@@ -125,6 +127,37 @@ nodes:
   EXPECT_EQ(sluice("SLUICE_BACKENDS=none ", "-p device=cuda").exit_code, 2);
 }
 
+// From the pictures' bytes to the classes it is one piece of work.
+TEST_F(Gpu, RunsAWholeClassifier) {
+  std::ofstream(folder_.path() / "colours.onnx", std::ios::binary) << classifier(3);
+  std::ofstream(folder_.path() / "classify.yaml") << R"(
+nodes:
+  files:  { type: files, glob: "p*.png" }
+  photo:  { type: image.decode, from: files }
+  input:  { type: image.to_tensor, from: photo, width: 6, height: 5, mean: [0.3, 0.5, 0.5], std: [0.1, 0.05, 0.2] }
+  model:  { type: infer, from: input, model: ./colours.onnx, precision: fp32, batch: { max: 4 } }
+  share:  { type: softmax, from: model }
+  best:   { type: topk, from: share, k: 1 }
+  out:    { type: jsonl.write, from: best.indices, path: ./out.jsonl, fields: { file: item.key, class: value } }
+)";
+  ASSERT_EQ(sluice("", "").exit_code, 0);
+  const std::string on_cpu = results();
+  for (const char* found : {"[2]", "[3]"}) EXPECT_THAT(on_cpu, HasSubstr(found));
+  const Finished plan =
+      testing::run(std::string(kGpu) + "sluice plan classify.yaml", folder_.path());
+  EXPECT_THAT(plan.out, ContainsRegex("input +-> +model\\.x .* on cuda:0, fused"));
+
+  const Finished finished = sluice(kGpu, "");
+
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(results(), on_cpu);
+  const Finished lost = sluice(std::string(kGpu) + "FAKE_LOST_AT=10 ", "");
+  EXPECT_EQ(lost.exit_code, 3) << lost.err;
+  EXPECT_THAT(lost.err,
+              HasSubstr("goes on on the CPU: node `input + model + share + best`, lane "));
+  EXPECT_THAT(results(), HasSubstr("p33.png"));
+}
+
 TEST_F(Gpu, IsTakenByItselfWhereThereIsOne) {
   const Finished finished = sluice(kGpu, "");
 
@@ -132,13 +165,31 @@ TEST_F(Gpu, IsTakenByItselfWhereThereIsOne) {
   EXPECT_THAT(finished.err, HasSubstr("lanes on device cuda:0"));
 }
 
-TEST_F(Gpu, IsNotTakenByItselfForNodesThatTakeNoBatches) {
+// Grey pictures are made into tensors on the CPU alone, and so the model is where the way begins.
+TEST_F(Gpu, IsTakenAlongByTheNodesBesideAModel) {
   const Finished plan =
       testing::run(std::string(kGpu) + "sluice plan classify.yaml", folder_.path());
 
-  EXPECT_THAT(plan.out, HasSubstr("device cuda:0, 4 streams"));
-  EXPECT_THAT(plan.out, HasSubstr("argmax           per files  parallel auto\n"));
-  EXPECT_THAT(plan.out, HasSubstr("on cpu, after d2h"));
+  EXPECT_THAT(plan.out, ContainsRegex("model +infer .* device cuda:0, 4 streams"));
+  EXPECT_THAT(plan.out, ContainsRegex("best +argmax .* device cuda:0"));
+  EXPECT_THAT(plan.out, ContainsRegex("input +image.to_tensor +per files +parallel auto\n"));
+  EXPECT_THAT(plan.out, HasSubstr("on cuda:0, fused"));
+}
+
+TEST_F(Gpu, IsNotTakenByItselfForNodesThatDoLittle) {
+  std::ofstream(folder_.path() / "classify.yaml") << R"(
+nodes:
+  files:  { type: files, glob: "p*.png" }
+  photo:  { type: image.decode, from: files }
+  input:  { type: image.to_tensor, from: photo }
+  best:   { type: argmax, from: input, axis: 0 }
+  out:    { type: jsonl.write, from: best, path: ./out.jsonl, fields: { file: item.key, class: value } }
+)";
+  const Finished plan =
+      testing::run(std::string(kGpu) + "sluice plan classify.yaml", folder_.path());
+
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_THAT(plan.out, Not(HasSubstr("cuda")));
 }
 
 TEST_F(Gpu, ThatIsLostLeavesTheRestToTheCpuWhereNobodyAskedForIt) {
@@ -147,7 +198,7 @@ TEST_F(Gpu, ThatIsLostLeavesTheRestToTheCpuWhereNobodyAskedForIt) {
   const Finished finished =
       sluice(lost, "--set nodes.model.precision=fp16 --set nodes.model.streams=1");
 
-  EXPECT_THAT(finished.err, HasSubstr("goes on on the CPU: node `model`, lane "));
+  EXPECT_THAT(finished.err, HasSubstr("goes on on the CPU: node `model + best`, lane "));
   EXPECT_THAT(finished.err, HasSubstr("an illegal memory access"));
   // What was on it is rejected and named, what came later is there.
   EXPECT_EQ(finished.exit_code, 3) << finished.err;

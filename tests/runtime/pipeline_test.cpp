@@ -108,6 +108,21 @@ nodes:
   EXPECT_EQ(values("end"), good);
 }
 
+TEST(Pipeline, CallsANodeForBatchesWithBatchesOfOne) {
+  const Report report = run_yaml(R"(
+nodes:
+  n: { type: test.count, items: 2000 }
+  a: { type: test.pass_batch, from: n, reject_one_in: 10 }
+  b: { type: test.pass_batch, from: a }
+  end: { type: test.collect, from: b }
+)");
+  collected().take();
+
+  ASSERT_EQ(report.reasons.size(), 1u);
+  EXPECT_EQ(report.reasons[0].reason, "test.chosen");
+  EXPECT_EQ(report.items.delivered, 2000u - report.reasons[0].items);
+}
+
 TEST(Pipeline, RejectsWhatASourceRejects) {
   const Report report = run_yaml(R"(
 nodes:

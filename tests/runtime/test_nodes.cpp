@@ -196,9 +196,18 @@ class PassBlockingBatch final : public PassBase {
   inline static const Spec kSpec =
       spec("test.pass_blocking_batch").stateless().blocking().batches();
 };
+// Has no other call than that for a batch.
 class PassBatch final : public PassBase {
  public:
   inline static const Spec kSpec = spec("test.pass_batch").stateless().batches();
+  Status process(Context& ctx) override { return Node::process(ctx); }
+  Status process_batch(Context& ctx, std::span<Item> items) override {
+    for (Item& item : items) {
+      Context alone = ctx.with(item);
+      item.set_status(PassBase::process(alone));
+    }
+    return Status::ok();
+  }
 };
 
 // Up to `most` children an item, none for some.

@@ -1,21 +1,22 @@
 #pragma once
 
 #include "sluice/core/device_program.h"
-#include "sluice/core/node.h"
+#include "sluice/core/resolve.h"
 #include "sluice/nodes/infer/gpu/gpu_plan.h"
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 // What nodes need that compute one step on a device: a picture made into a tensor, a softmax.
 namespace sluice::gpu {
 
-// One step of a node. Threads: thread-safe.
+// One step of a node, for any number of items, which are the outermost axis of its tensors.
+// Threads: thread-safe.
 class DeviceStep {
  public:
   virtual ~DeviceStep() = default;
@@ -30,45 +31,11 @@ Result<std::vector<std::shared_ptr<DeviceProgram>>> make_step_programs(
     std::shared_ptr<const DeviceStep> step, const std::string& name, Device& device,
     std::size_t lanes);
 
+// How a node with such a step puts items together.
+inline constexpr Stacking kStepStacking{
+    .most = std::numeric_limits<std::int64_t>::max(), .is_fixed = false, .fuses = true};
+
 // A plan of one operator, whose operands are the inputs and the outputs in their order.
 GpuPlan plan_of(const sluice_cuda_op& op, std::vector<TensorSpec> outputs, std::string origin);
-
-// Which run is which item's, between begin_batch and end_batch, where each item has one or none.
-class ItemRuns {
- public:
-  void open(std::size_t workers) { items_.resize(workers); }
-
-  // `input(item)` gives an item's input, none where the item needs no run, or why it is rejected.
-  template <class Input>
-  std::vector<DeviceRun> begin(const Context& ctx, std::span<Item> items, Input input) {
-    std::vector<std::size_t>& mine = items_[ctx.worker()];
-    std::vector<DeviceRun> runs;
-    mine.clear();
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      Result<std::optional<Tensor>> made = input(items[i]);
-      if (!made) {
-        items[i].set_status(made.status());
-      } else if (*made) {
-        mine.push_back(i);
-        runs.emplace_back().inputs.push_back(std::move(**made));
-      }
-    }
-    return runs;
-  }
-
-  // `finish(item, outputs)` emits what came of an item's run, or says why it is rejected.
-  template <class Finish>
-  void end(const Context& ctx, std::span<Item> items, std::span<DeviceRun> runs, Finish finish) {
-    const std::vector<std::size_t>& mine = items_[ctx.worker()];
-    for (std::size_t r = 0; r < runs.size(); ++r) {
-      Item& item = items[mine[r]];
-      for (const Tensor& output : runs[r].outputs) item.count_allocated(output.size_bytes());
-      item.set_status(runs[r].status.is_ok() ? finish(item, runs[r].outputs) : runs[r].status);
-    }
-  }
-
- private:
-  std::vector<std::vector<std::size_t>> items_;  // by worker
-};
 
 }  // namespace sluice::gpu

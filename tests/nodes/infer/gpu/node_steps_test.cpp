@@ -188,8 +188,8 @@ TEST(NodesOnADevice, ComputeSoftmaxByAnOperator) {
         tensor_of<float>({2, 2, 2}, {1, kNan, 3, 4, 100, 200, 300, -400}),
         tensor_of<float>({1, 3, 1}, {1, std::numeric_limits<float>::infinity(), 2}),
         tensor_of<float>({1, 2, 1}, {-HUGE_VALF, -HUGE_VALF}), tensor_of<float>({0, 3, 2}, {})}) {
-    const SoftmaxStep step;
-    expect_near(by_operators(std::make_shared<SoftmaxStep>(), lines)[0], by_host(step, lines)[0],
+    const SoftmaxStep step(0);
+    expect_near(by_operators(std::make_shared<SoftmaxStep>(0), lines)[0], by_host(step, lines)[0],
                 1e-6F);
   }
 }
@@ -197,9 +197,9 @@ TEST(NodesOnADevice, ComputeSoftmaxByAnOperator) {
 TEST(NodesOnADevice, FindTheLargestByAnOperator) {
   const Tensor lines = tensor_of<float>({2, 4, 2}, {1, 5, 3, 5, 3, -0.0F, 2, 0.0F,  //
                                                     -1, -2, -3, -4, -1, -6, -7, -2});
-  const LargestStep step(3);
+  const LargestStep step(0, 3);
 
-  const std::vector<Tensor> found = by_operators(std::make_shared<LargestStep>(3), lines);
+  const std::vector<Tensor> found = by_operators(std::make_shared<LargestStep>(0, 3), lines);
   const std::vector<Tensor> expected = by_host(step, lines);
 
   EXPECT_EQ(values_of<float>(found[0]), values_of<float>(expected[0]));
@@ -209,8 +209,8 @@ TEST(NodesOnADevice, FindTheLargestByAnOperator) {
 TEST(NodesOnADevice, ShowANanAmongTheLargestByAnOperator) {
   const Tensor lines = tensor_of<float>({1, 3, 1}, {1, kNan, 3});
 
-  EXPECT_TRUE(has_nan(by_operators(std::make_shared<LargestStep>(1), lines)[0]));
-  EXPECT_TRUE(has_nan(by_host(LargestStep(1), lines)[0]));
+  EXPECT_TRUE(has_nan(by_operators(std::make_shared<LargestStep>(0, 1), lines)[0]));
+  EXPECT_TRUE(has_nan(by_host(LargestStep(0, 1), lines)[0]));
 }
 
 // The CPU rounds to bytes on the way, as the libraries do whose filters it follows.
@@ -225,7 +225,8 @@ TEST(NodesOnADevice, MakePicturesIntoTensorsByAnOperator) {
         recipe.colours = colours;
         recipe.is_planar = picture.width() % 2 == 0;
         recipe.scales = {{{1, -3}, {2, 0}, {0.5F, 7}}};
-        const Tensor pixels = pixels_of(picture);
+        const Tensor one = pixels_of(picture);
+        const Tensor pixels = one.reshaped(with_batch(one.shape(), 1));
         expect_near(by_operators(std::make_shared<TensorStep>(recipe), pixels)[0],
                     by_host(TensorStep(recipe), pixels)[0], 2 * 1.02F);
       }

@@ -1,0 +1,286 @@
+#include "sluice/graphs/make_plan.h"
+#include "sluice/graphs/render.h"
+#include "sluice/runtime/pipeline.h"
+
+#include "tests/nodes/image/pictures.h"
+#include "tests/nodes/infer/graph/onnx_writer.h"
+#include "tests/support/tensors.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+// Nodes that run as one piece of work on a device: which do, and that nobody can tell by what comes
+// out.
+
+namespace sluice {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::image_of;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using testing::OnnxDim;
+using testing::OnnxWriter;
+
+constexpr std::chrono::seconds kLongEnough{30};  // only waited for where the engine is broken
+
+// The logarithm of each number: of some numbers there is none.
+std::string log_model(const OnnxDim& batch, const std::string& name) {
+  return OnnxWriter()
+      .input("x", {batch, 3, "H", "W"})
+      .node("Log", {"x"}, {"y"})
+      .output("y")
+      .save(name);
+}
+
+std::string any_batch() {
+  static const std::string path = log_model("N", "fusion_any.onnx");
+  return path;
+}
+
+// `nodes` between pictures and `end`, each with `${params.device}` where it says DEVICE.
+std::string pipeline(const std::string& nodes, const std::string& last, const std::string& device) {
+  std::string yaml = "params: { device: " + device +
+                     " }\nnodes:\n  photos: { type: app_in, payload: Image }\n" + nodes +
+                     "  end: { type: app_out, from: " + last + " }\n";
+  for (std::size_t at; (at = yaml.find("DEVICE")) != std::string::npos;) {
+    yaml.replace(at, 6, "device: \"${params.device}\"");
+  }
+  return yaml;
+}
+
+Plan planned(const std::string& yaml) {
+  Checked<Plan> plan = plan_text(yaml, "test.yaml");
+  EXPECT_TRUE(plan.value.has_value()) << yaml;
+  return plan.value ? std::move(*plan.value) : Plan();
+}
+
+// The chains of more than one node, as "a+b".
+std::vector<std::string> chains(const std::string& nodes, const std::string& last) {
+  const Plan plan = planned(pipeline(nodes, last, "sim"));
+  std::vector<std::string> found;
+  for (std::size_t n = 0; n < plan.nodes.size(); ++n) {
+    const std::vector<std::size_t> chain = plan.chain_from(n);
+    if (chain.size() < 2) continue;
+    std::string names;
+    for (const std::size_t node : chain) {
+      names += (names.empty() ? "" : "+") + plan.nodes[node].name;
+    }
+    found.push_back(names);
+  }
+  return found;
+}
+
+std::string tensor_node(const std::string& more = "mean: 0.2, DEVICE") {
+  return "  tensor: { type: image.to_tensor, from: photos, " + more + " }\n";
+}
+std::string model_node(const std::string& more = "DEVICE") {
+  return "  model: { type: infer, from: tensor, model: " + any_batch() + ", " + more + " }\n";
+}
+std::string share_node(const std::string& more = "DEVICE") {
+  return "  share: { type: softmax, from: model, axis: 0, " + more + " }\n";
+}
+std::string best_node(const std::string& more = "DEVICE") {
+  return "  best: { type: topk, from: share, axis: 0, k: 2, " + more +
+         " }\n  rest: { type: discard, from: best.indices }\n";
+}
+std::string all_nodes() { return tensor_node() + model_node() + share_node() + best_node(); }
+
+TEST(Fusion, TakesAllNeighboursOfADevice) {
+  EXPECT_THAT(chains(all_nodes(), "best.scores"), ElementsAre("tensor+model+share+best"));
+  EXPECT_THAT(
+      chains(tensor_node() + model_node("device: cpu") + share_node() + best_node(), "best.scores"),
+      ElementsAre("share+best"));
+}
+
+TEST(Fusion, LeavesNodesApartWhoseWordsDiffer) {
+  for (const char* words : {"order: any", "on_error: fail", "gpu_timeout: 1s",
+                            "queue: { items: 8, when_full: drop_oldest }"}) {
+    const std::string other = std::string("DEVICE, ") + words;
+    EXPECT_THAT(
+        chains(tensor_node() + model_node() + share_node(other) + best_node(), "best.scores"),
+        ::testing::Contains("tensor+model"))
+        << words;
+  }
+  EXPECT_THAT(chains(tensor_node("DEVICE, streams: 2") + model_node("DEVICE, streams: 3"), "model"),
+              IsEmpty());
+  EXPECT_THAT(chains(tensor_node("DEVICE, streams: 2") + model_node(), "model"),
+              ElementsAre("tensor+model"));
+}
+
+TEST(Fusion, LooksAtAllOfAChain) {
+  EXPECT_THAT(chains(tensor_node("DEVICE, streams: 2") + model_node() +
+                         share_node("DEVICE, streams: 3") + best_node(),
+                     "best.scores"),
+              ElementsAre("tensor+model", "share+best"));
+}
+
+TEST(Fusion, NeedsOneReaderThatReadsNothingElse) {
+  const std::string two = tensor_node() + model_node() +
+                          "  again: { type: infer, from: tensor, model: " + any_batch() +
+                          ", DEVICE }\n  seen: { type: discard, from: again }\n";
+  EXPECT_THAT(chains(two, "model"), ElementsAre("tensor+model"));
+
+  const std::string sum = OnnxWriter()
+                              .input("a", {"N", 3, "H", "W"})
+                              .input("b", {"N", 3, "H", "W"})
+                              .node("Add", {"a", "b"}, {"y"})
+                              .output("y")
+                              .save("fusion_sum.onnx");
+  EXPECT_THAT(chains(tensor_node() + "  other: { type: image.to_tensor, from: photos, DEVICE }\n" +
+                         "  model: { type: infer, from: { a: tensor, b: other }, model: " + sum +
+                         ", DEVICE }\n",
+                     "model"),
+              IsEmpty());
+}
+
+TEST(Fusion, LeavesAPaddedModelAlone) {
+  EXPECT_THAT(chains("  tensor: { type: image.to_tensor, from: photos, height: 4, DEVICE }\n" +
+                         model_node("DEVICE, batch: { max: 2, pad: { w: { step: 8, max: 64 } } }"),
+                     "model"),
+              IsEmpty());
+}
+
+TEST(Fusion, IsShownByThePlan) {
+  const std::string text = render_plan(planned(pipeline(all_nodes(), "best.scores", "sim")));
+
+  EXPECT_THAT(text, ::testing::ContainsRegex("tensor +-> +model\\.x .* on sim, fused +no queue"));
+  EXPECT_THAT(text, HasSubstr("on cpu, then h2d u8"));
+  EXPECT_THAT(text, HasSubstr("on cpu, after d2h f32"));
+}
+
+struct Became {
+  std::vector<std::string> items;                                         // their bytes, or why not
+  std::map<std::pair<std::string, std::string>, std::uint64_t> rejected;  // by node and reason
+  std::map<std::string, std::uint64_t> seen;                              // items, by node
+};
+
+Became run(const std::string& yaml, const std::vector<Image>& pictures) {
+  Became became;
+  PipelineResult loaded = Pipeline::load(plan_text(yaml, "test.yaml"));
+  EXPECT_TRUE(loaded) << loaded.error();
+  if (!loaded) return became;
+  Pipeline pipeline = std::move(*loaded);
+  pipeline.output<Tensor>("end", [](const Tensor&) {});
+  EXPECT_TRUE(pipeline.start().is_ok());
+  Input<Image> photos = pipeline.input<Image>("photos");
+  std::vector<Ticket> tickets;
+  for (const Image& picture : pictures) tickets.push_back(photos.push(picture));
+  for (const Ticket& ticket : tickets) {
+    ticket.wait();
+    const Tensor* const tensor = ticket.reply<Tensor>();
+    became.items.push_back(
+        tensor == nullptr
+            ? std::string(ticket.status().reason()) + ": " + ticket.status().message()
+            : tensor->shape().to_string() +
+                  std::string(reinterpret_cast<const char*>(tensor->raw()), tensor->size_bytes()));
+  }
+  const Report report = pipeline.drain(kLongEnough);
+  for (const RejectCount& count : report.reasons) {
+    became.rejected[{count.node, count.reason}] += count.items;
+  }
+  for (const NodeStats& node : report.nodes) became.seen[node.name] = node.items;
+  return became;
+}
+
+// Of a few sizes; in some the colours are such that their logarithms give no shares, or that there
+// is none to take.
+std::vector<Image> pictures() {
+  std::vector<Image> pictures;
+  for (int i = 0; i < 60; ++i) {
+    const int dark = i % 11 == 3 ? 0 : 60;
+    pictures.push_back(image_of(3 + i % 3, 4 + i % 2, 3, [&](int x, int y, int c) {
+      return dark + (x * 37 + y * 11 + c * 29 + i * 7) % 150;
+    }));
+  }
+  return pictures;
+}
+
+// Gives what was rejected.
+auto expect_as_on_the_cpu(const std::string& nodes, const std::string& last,
+                          const std::vector<Image>& given = pictures()) {
+  const Became on_cpu = run(pipeline(nodes, last, "cpu"), given);
+  const Became on_device = run(pipeline(nodes, last, "sim"), given);
+
+  EXPECT_TRUE(on_device.items == on_cpu.items) << nodes;
+  EXPECT_EQ(on_device.rejected, on_cpu.rejected) << nodes;
+  return on_cpu.rejected;
+}
+
+TEST(Fusion, GivesAndRejectsWhatTheNodesDoOneByOne) {
+  EXPECT_FALSE(expect_as_on_the_cpu(all_nodes(), "best.scores").empty());
+  expect_as_on_the_cpu(tensor_node() + model_node("DEVICE, batch: { max: 8, wait: 1ms }") +
+                           share_node() + best_node(),
+                       "best.scores");
+}
+
+TEST(Fusion, RejectsByTheNodeThatCannotGoOn) {
+  const Became became = run(pipeline(all_nodes(), "best.scores", "sim"), pictures());
+
+  ASSERT_EQ(became.rejected.size(), 1u);
+  EXPECT_EQ(became.rejected.begin()->first,
+            std::pair(std::string("share"), std::string("tensor.nan")));
+  EXPECT_EQ(became.seen.at("share"), 60u);
+  EXPECT_EQ(became.seen.at("best"), 60u - became.rejected.begin()->second);
+}
+
+TEST(Fusion, RejectsByTheNodeWhoseShapesDoNotFit) {
+  // Takes sizes whose numbers make rows of eight.
+  const std::string model = OnnxWriter()
+                                .input("x", {"N", 3, "H", "W"})
+                                .constant("rows", testing::tensor_of<std::int64_t>({3}, {0, -1, 8}))
+                                .node("Reshape", {"x", "rows"}, {"y"})
+                                .output("y")
+                                .save("fusion_rows.onnx");
+  const std::string nodes =
+      tensor_node() + "  model: { type: infer, from: tensor, model: " + model +
+      ", DEVICE }\n  most: { type: topk, from: model, k: 5, axis: 0, DEVICE }\n"
+      "  rest: { type: discard, from: most.indices }\n";
+  std::vector<Image> given;
+  for (const auto& [width, height] : {std::pair(8, 2), {4, 4}, {5, 5}, {8, 4}, {2, 4}}) {
+    given.push_back(image_of(width, height, 3, [](int x, int y, int c) { return x + 9 * y + c; }));
+  }
+
+  const Became became = run(pipeline(nodes, "most.scores", "sim"), given);
+
+  EXPECT_EQ(became.rejected.at({"most", "tensor.shape"}), 1u);  // of 2 x 4 x 3 there are 3 rows
+  EXPECT_EQ(became.rejected.size(), 2u);
+  EXPECT_EQ(became.seen.at("model"), 5u);
+  EXPECT_THAT(became.items[2], HasSubstr("Reshape"));
+}
+
+TEST(Fusion, KeepsWhatOthersReadAsWell) {
+  const std::string nodes = tensor_node("mean: 0, DEVICE") + model_node() + share_node() +
+                            "  seen: { type: discard, from: [share] }\n"
+                            "  place: { type: discard, from: tensor.map }\n";
+  EXPECT_THAT(chains(nodes, "model"), ElementsAre("tensor+model+share"));
+  std::vector<Image> bright;
+  for (int i = 0; i < 20; ++i) {
+    bright.push_back(image_of(3 + i % 2, 4, 3,
+                              [&](int x, int y, int c) { return 100 + x + 3 * y + 9 * c + i; }));
+  }
+
+  EXPECT_THAT(expect_as_on_the_cpu(nodes, "model", bright), IsEmpty());
+  EXPECT_THAT(expect_as_on_the_cpu(nodes, "tensor", bright), IsEmpty());
+}
+
+TEST(Fusion, FillsTheModelsBatch) {
+  const std::string model = log_model(4, "fusion_four.onnx");
+  const std::string nodes =
+      "  tensor: { type: image.to_tensor, from: photos, mean: 0.2, width: 5, height: 4, DEVICE }\n"
+      "  model: { type: infer, from: tensor, model: " +
+      model + ", batch: { max: 4, wait: 1ms }, DEVICE }\n" + share_node();
+  EXPECT_THAT(chains(nodes, "share"), ElementsAre("tensor+model+share"));
+
+  expect_as_on_the_cpu(nodes, "share");
+}
+
+}  // namespace
+}  // namespace sluice
