@@ -56,17 +56,32 @@ Result<Buffer> Buffer::allocate(std::size_t size_bytes,
   return Buffer(rep);
 }
 
+// The owner of bytes that are still to be written.
+struct Buffer::Pending {
+  std::shared_ptr<const void> owner;
+  std::shared_ptr<const Event> ready;
+};
+
 Buffer Buffer::adopt(void* data, std::size_t size_bytes, MemoryKind kind,
-                     std::shared_ptr<const void> owner) {
+                     std::shared_ptr<const void> owner, int ordinal,
+                     std::shared_ptr<const Event> ready) {
   void* block = BlockPool::take(sizeof(Rep));
   if (!block) throw std::bad_alloc();
   Rep* rep = new (block) Rep;
   rep->kind = kind;
+  rep->ordinal = static_cast<std::int8_t>(ordinal);
   rep->data = static_cast<std::byte*>(data);
   rep->size_bytes = size_bytes;
+  rep->waits = ready != nullptr;
+  if (rep->waits) owner = std::make_shared<Pending>(Pending{std::move(owner), std::move(ready)});
   rep->owner = std::move(owner);
   rep->adopted = true;
   return Buffer(rep);
+}
+
+const Event* Buffer::ready() const {
+  return rep_ && rep_->waits ? static_cast<const Pending*>(rep_->owner.get())->ready.get()
+                             : nullptr;
 }
 
 void Buffer::give_back(Rep* rep) {

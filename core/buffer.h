@@ -10,6 +10,8 @@
 
 namespace sluice {
 
+class Event;  // device.h
+
 // Where a buffer's bytes lie.
 enum class MemoryKind : std::uint8_t { kHost, kPinned, kCuda };
 
@@ -57,14 +59,20 @@ class Buffer {
   // memory.limit when the budget is spent; memory.exhausted when the machine has no more.
   static Result<Buffer> allocate(std::size_t size_bytes,
                                  const std::shared_ptr<MemoryBudget>& budget = nullptr);
-  // Bytes that somebody else owns; `owner` is kept until the last copy is gone.
+  // Bytes that somebody else owns; `owner` is kept until the last copy is gone. Of a device's
+  // memory: `ordinal` says which of several, and `ready`, which it keeps as well, what has to be
+  // done before the bytes are there; null: they are.
   static Buffer adopt(void* data, std::size_t size_bytes, MemoryKind kind,
-                      std::shared_ptr<const void> owner);
+                      std::shared_ptr<const void> owner, int ordinal = 0,
+                      std::shared_ptr<const Event> ready = nullptr);
 
   explicit operator bool() const { return rep_ != nullptr; }
   std::byte* data() const { return rep_ ? rep_->data : nullptr; }
   std::size_t size_bytes() const { return rep_ ? rep_->size_bytes : 0; }
   MemoryKind kind() const { return rep_ ? rep_->kind : MemoryKind::kHost; }
+  bool is_on_host() const { return kind() != MemoryKind::kCuda; }
+  int ordinal() const { return rep_ ? rep_->ordinal : 0; }
+  const Event* ready() const;
   // True when no other handle shares the bytes, so that writing them harms nobody.
   bool is_unique() const { return rep_ && rep_->refs.load(std::memory_order_acquire) == 1; }
 
@@ -74,11 +82,15 @@ class Buffer {
     std::atomic<std::uint32_t> refs{1};
     MemoryKind kind = MemoryKind::kHost;
     bool adopted = false;
+    bool waits = false;  // `owner` is a Pending
+    std::int8_t ordinal = 0;
     std::byte* data = nullptr;
     std::size_t size_bytes = 0;
     std::shared_ptr<MemoryBudget> budget;
     std::shared_ptr<const void> owner;  // of adopted bytes
   };
+
+  struct Pending;
 
   explicit Buffer(Rep* rep) : rep_(rep) {}
   void reset() {

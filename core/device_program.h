@@ -51,7 +51,7 @@ class DeviceProgram {
 };
 
 // The tensors that an input is made of, of several items mostly: they lie one behind the other in
-// it, and zeros are after them. Contiguous, in the host's memory.
+// it, and zeros are after them. Contiguous.
 using Rows = std::vector<Tensor>;
 
 }  // namespace sluice

@@ -1,5 +1,8 @@
 #include "sluice/core/dlpack.h"
 
+#include "sluice/core/cuda_plugin.h"
+#include "sluice/core/cuda_ready.h"
+
 #include <array>
 #include <optional>
 
@@ -93,11 +96,25 @@ Shape strides_of(const DLTensor& dl, const Shape& shape) {
   return row_major_strides(shape);
 }
 
-Result<Tensor> view_of(const DLTensor& dl, std::shared_ptr<const void> owner) {
-  const std::int32_t device = dl.device.device_type;
-  if (device != kDeviceHost && device != kDevicePinned) {
-    return unsupported("dlpack.device",
-                       "device type " + std::to_string(device) + "; host memory is expected");
+std::optional<MemoryKind> kind_of(std::int32_t device_type) {
+  switch (device_type) {
+    case kDeviceHost:
+      return MemoryKind::kHost;
+    case kDevicePinned:
+      return MemoryKind::kPinned;
+    case kDeviceCuda:
+      return MemoryKind::kCuda;
+    default:
+      return std::nullopt;
+  }
+}
+
+Result<Tensor> view_of(const DLTensor& dl, std::shared_ptr<const void> owner,
+                       std::shared_ptr<const Event> ready) {
+  const std::optional<MemoryKind> kind = kind_of(dl.device.device_type);
+  if (!kind) {
+    return unsupported("dlpack.device", "device type " + std::to_string(dl.device.device_type) +
+                                            "; memory of the host or of a CUDA device is expected");
   }
   const std::optional<DType> dtype = from_dl(dl.dtype);
   if (!dtype) {
@@ -122,9 +139,8 @@ Result<Tensor> view_of(const DLTensor& dl, std::shared_ptr<const void> owner) {
   if (reinterpret_cast<std::uintptr_t>(data) % size_of(*dtype) != 0) {
     return invalid("dlpack.shape", "the data is not aligned to its element type");
   }
-  const MemoryKind kind = device == kDevicePinned ? MemoryKind::kPinned : MemoryKind::kHost;
-  Buffer bytes = Buffer::adopt(data, static_cast<std::size_t>(*elements) * size_of(*dtype), kind,
-                               std::move(owner));
+  Buffer bytes = Buffer::adopt(data, static_cast<std::size_t>(*elements) * size_of(*dtype), *kind,
+                               std::move(owner), dl.device.device_id, std::move(ready));
   return Tensor(*dtype, shape, strides, std::move(bytes), 0);
 }
 
@@ -134,7 +150,7 @@ DLManagedTensor* to_dlpack(const Tensor& tensor) {
   auto* exported = new Exported{{}, tensor, tensor.shape(), tensor.strides()};
   DLTensor& dl = exported->managed.dl_tensor;
   dl.data = tensor.raw();
-  dl.device = {device_of(tensor.buffer().kind()), 0};
+  dl.device = {device_of(tensor.buffer().kind()), tensor.buffer().ordinal()};
   dl.ndim = static_cast<std::int32_t>(tensor.shape().rank());
   dl.dtype = to_dl(tensor.dtype());
   dl.shape = &exported->shape[0];
@@ -146,13 +162,51 @@ DLManagedTensor* to_dlpack(const Tensor& tensor) {
   return &exported->managed;
 }
 
-Result<Tensor> from_dlpack(DLManagedTensor* managed) {
+Result<DLManagedTensor*> to_dlpack(const Tensor& tensor, CUstream_st* reader) {
+  if (const auto* ready = dynamic_cast<const CudaReady*>(tensor.buffer().ready())) {
+    if (Status status = ready->hold_back(reader); !status.is_ok()) return status;
+  }
+  return to_dlpack(tensor);
+}
+
+namespace {
+
+// Runs the deleter when the last user is gone.
+Result<std::shared_ptr<const void>> owner_of(DLManagedTensor* managed) {
   if (!managed) return invalid("dlpack.shape", "no tensor given");
-  // Runs the deleter when the last user is gone, and at once when the view fails.
-  std::shared_ptr<const void> owner(managed, [](DLManagedTensor* tensor) {
+  return std::shared_ptr<const void>(managed, [](DLManagedTensor* tensor) {
     if (tensor->deleter) tensor->deleter(tensor);
   });
-  return view_of(managed->dl_tensor, std::move(owner));
+}
+
+}  // namespace
+
+Result<Tensor> from_dlpack(DLManagedTensor* managed) {
+  Result<std::shared_ptr<const void>> owner = owner_of(managed);
+  if (!owner) return owner.status();
+  return view_of(managed->dl_tensor, std::move(*owner), nullptr);
+}
+
+Result<Tensor> from_dlpack(DLManagedTensor* managed, CUstream_st* writer) {
+  if (!managed || managed->dl_tensor.device.device_type != kDeviceCuda) return from_dlpack(managed);
+  const Result<const sluice_cuda_api*> cuda = cuda_plugin().api();
+  if (cuda) return from_dlpack(managed, writer, **cuda);
+  (void)owner_of(managed);
+  return cuda.status();
+}
+
+Result<Tensor> from_dlpack(DLManagedTensor* managed, CUstream_st* writer,
+                           const sluice_cuda_api& cuda) {
+  Result<std::shared_ptr<const void>> owner = owner_of(managed);
+  if (!owner) return owner.status();
+  const DLDevice& device = managed->dl_tensor.device;
+  if (device.device_type != kDeviceCuda) {
+    return view_of(managed->dl_tensor, std::move(*owner), nullptr);
+  }
+  Result<std::shared_ptr<const CudaReady>> ready =
+      CudaReady::record(cuda, device.device_id, writer);
+  if (!ready) return ready.status();
+  return view_of(managed->dl_tensor, std::move(*owner), std::move(*ready));
 }
 
 }  // namespace sluice

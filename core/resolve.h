@@ -30,10 +30,12 @@ struct ModelRun {
 struct Stacking {
   std::int64_t most = 1;  // items in one run of its program
   bool is_fixed = false;  // no run has fewer: zeros stand in for those that are missing
-  // Its program's input may come from the program of the node in front, and its tensors may go to
-  // that of the node behind, without leaving the device. The program's outputs are then those of
-  // the node that are tensors, in their order; what it gives beyond them is the node's own.
-  bool fuses = false;
+  // Whether it leaves alone the numbers of what it takes, so that they may come from a device
+  // without having been in the host's memory, and of what it gives, so that they may stay there.
+  // The outputs of its program are then those of the node that are tensors, in their order; what
+  // the program gives beyond them is the node's own.
+  bool takes_unseen = false;
+  bool gives_unseen = false;
 };
 
 // The ports a node ends up with. Declared ports come first, in the order of the spec.

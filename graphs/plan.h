@@ -51,6 +51,7 @@ struct PlanNode {
   Ports ports;
   std::vector<PlanInput> inputs;   // one a port
   std::vector<bool> wanted;        // per output: whether anybody reads it
+  std::vector<bool> stays;         // per output: its tensors stay on the node's device
   std::vector<int> output_scopes;  // per output
   int scope = 0;                   // the innermost of its inputs; of a source, its own
   std::optional<Fusion> fused;     // with the node behind it
@@ -81,6 +82,11 @@ struct Plan {
   bool is_fused(const PlanEdge& edge) const {
     const std::optional<Fusion>& fused = nodes[edge.from_node].fused;
     return fused && fused->reader == edge.to_node && fused->output == edge.from_output;
+  }
+  // Whether what is on the edge is in a device's memory.
+  bool is_on_device(const PlanEdge& edge) const {
+    const std::vector<bool>& stays = nodes[edge.from_node].stays;
+    return is_fused(edge) || (edge.from_output < stays.size() && stays[edge.from_output]);
   }
   // Each node, with those it is fused with in their order, where its chain begins; else nothing.
   std::vector<std::size_t> chain_from(std::size_t node) const;

@@ -80,6 +80,8 @@ Plan Planner::build() {
   for (Scope& scope : plan.scopes) scope.opened_by = place[scope.opened_by];
   fuse(plan);
   call_back_alone(plan);
+  keep_on_devices(plan);
+  check_held(plan);
   return plan;
 }
 
@@ -100,6 +102,7 @@ Checked<Plan> plan_with(const GraphSpec& graph, Problems& problems, const CudaPl
   planner.check_batches();
   Checked<Plan> result;
   if (!problems.has_errors()) result.value = planner.build();
+  if (problems.has_errors()) result.value.reset();
   result.diagnostics = problems.take();
   return result;
 }

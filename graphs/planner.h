@@ -39,13 +39,15 @@ class Planner {
   void check_unread_outputs();
   void check_sinks();
   void check_batches();
-  // planner.cpp
+  // planner.cpp; finds problems of the whole, too
   Plan build();
 
  private:
   // planner_fusion.cpp
   static void fuse(Plan& plan);
   static void call_back_alone(Plan& plan);
+  static void keep_on_devices(Plan& plan);
+  void check_held(const Plan& plan);
 
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 

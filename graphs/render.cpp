@@ -151,7 +151,13 @@ std::string place_text(const Plan& plan, const PlanEdge& edge) {
   const auto has_lanes = [&](std::size_t node) {
     return plan.nodes[node].execution() == ExecutionClass::kLanes;
   };
-  if (plan.is_fused(edge)) return "on " + plan.nodes[edge.to_node].common.device + ", fused";
+  const std::string& device = plan.nodes[edge.to_node].common.device;
+  if (plan.is_fused(edge)) return "on " + device + ", fused";
+  if (plan.is_on_device(edge)) {
+    const std::string copied = "d2d" + copied_text(edge.type);
+    return "on " + device + (has_lanes(edge.from_node) ? ", after " + copied : "") +
+           (has_lanes(edge.to_node) ? ", then " + copied : "");
+  }
   std::string text = "on cpu";
   if (has_lanes(edge.from_node)) {
     text += ", after d2h" + (edge.type.tensor ? copied_text(edge.type) : "");

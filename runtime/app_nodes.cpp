@@ -4,10 +4,28 @@
 // The program pushes with Pipeline::input and gets with Pipeline::output. Related: files,
 // jsonl.write.
 #include "sluice/core/registry.h"
+#include "sluice/core/tensor.h"
 #include "sluice/runtime/app_ports.h"
+#include "sluice/runtime/lanes/sim_device.h"
+
+#include <charconv>
+#include <optional>
+#include <string_view>
 
 namespace sluice {
 namespace {
+
+// The number of the device that the node is told, and not only given because there is one.
+std::optional<int> device_told(const Resolve& plan) {
+  const CommonOptions& common = plan.common();
+  if (!common.has_lanes() || common.device_is_chosen) return std::nullopt;
+  constexpr std::string_view kCuda = "cuda:";
+  if (!common.device.starts_with(kCuda)) return SimDevice::kOrdinal;
+  int ordinal = 0;
+  std::from_chars(common.device.data() + kCuda.size(), common.device.data() + common.device.size(),
+                  ordinal);
+  return ordinal;
+}
 
 class AppIn final : public Node, public HasAppInput {
  public:
@@ -22,9 +40,15 @@ class AppIn final : public Node, public HasAppInput {
                                        .ports(out)
                                        .options(payload, capacity)
                                        .source()
+                                       .runs_on_devices()
                                        .notes(
                                            "For programs that embed the engine; `sluice run` has "
-                                           "nobody who pushes, so the node ends at once there.")
+                                           "nobody who pushes, so the node ends at once there. "
+                                           "With `device: cuda` and nodes of that GPU as readers, "
+                                           "tensors may be pushed that are in its memory.")
+                                       .rejects("device.tensor",
+                                                "the tensor is in a GPU's memory, where the node "
+                                                "takes none of that GPU")
                                        .example(
                                            "nodes:\n  texts: { type: app_in, payload: Text }\n  "
                                            "end: { type: app_out, from: texts }\n");
@@ -41,6 +65,8 @@ class AppIn final : public Node, public HasAppInput {
     } else {
       ports.outputs[0].type = {type, std::nullopt, nullptr};
     }
+    device_ = device_told(plan);
+    ports.stacking.gives_unseen = device_.has_value();
     input_ = std::make_unique<AppInput>(static_cast<std::size_t>(plan.option(capacity)));
     return ports;
   }
@@ -52,6 +78,10 @@ class AppIn final : public Node, public HasAppInput {
     if (!entry) return ended ? Next::kEnd : Next::kAgain;
     if (!entry->key.empty()) ctx.set_key(std::move(entry->key));
     ctx.set_cookie(TicketState::cookie_of(std::move(entry->ticket)));
+    if (Status status = check_place(entry->payload); !status.is_ok()) {
+      ctx.set_key(std::string(ctx.key()));  // as its own: the item is rejected, the run goes on
+      return status;
+    }
     ctx.emit(out, std::move(entry->payload));
     return Next::kItem;
   }
@@ -64,7 +94,18 @@ class AppIn final : public Node, public HasAppInput {
   AppInput& app_input() override { return *input_; }
 
  private:
+  Status check_place(const PayloadRef& payload) const {
+    if (&payload.type() != &payload_type<Tensor>()) return Status::ok();
+    const Buffer& bytes = payload.get<Tensor>().buffer();
+    if (bytes.is_on_host() || (device_ && bytes.ordinal() == *device_)) return Status::ok();
+    return invalid("device.tensor",
+                   "the tensor is in the memory of GPU " + std::to_string(bytes.ordinal()) +
+                       (device_ ? ", and the node's device is another"
+                                : "; `device:` of the app_in says whether it may be"));
+  }
+
   std::unique_ptr<AppInput> input_;
+  std::optional<int> device_;  // whose memory tensors may be in
 };
 
 class AppOut final : public Node, public HasAppOutput {
@@ -79,9 +120,12 @@ class AppOut final : public Node, public HasAppOutput {
                                        .options(capacity)
                                        .sink()
                                        .blocking()
+                                       .runs_on_devices()
                                        .notes(
                                            "A program that does not take what comes makes the "
-                                           "pipeline wait, as any slow sink does.")
+                                           "pipeline wait, as any slow sink does. With "
+                                           "`device: cuda` and a node of that GPU as writer, the "
+                                           "program gets tensors in its memory.")
                                        .example(
                                            "nodes:\n  texts: { type: app_in, payload: Text }\n  "
                                            "end: { type: app_out, from: texts }\n");
@@ -89,6 +133,7 @@ class AppOut final : public Node, public HasAppOutput {
   Result<Ports> resolve(Resolve& plan) override {
     Ports ports = plan.declared();
     if (const PortType* wired = plan.wired(value)) ports.inputs[0].type = *wired;
+    ports.stacking.takes_unseen = device_told(plan).has_value();
     output_ = std::make_unique<AppOutput>(static_cast<std::size_t>(plan.option(capacity)));
     return ports;
   }

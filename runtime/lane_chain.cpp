@@ -26,6 +26,21 @@ std::size_t main_of(std::span<PlanNode* const> nodes) {
   return found == nodes.end() ? 0 : static_cast<std::size_t>(found - nodes.begin());
 }
 
+bool is_on_device(const PayloadRef& payload) {
+  return payload && &payload.type() == &payload_type<Tensor>() &&
+         !payload.get<Tensor>().buffer().is_on_host();
+}
+
+// Shapes may depend on the values of other types than these, which are looked at by the host.
+Status check_place(std::span<const Tensor> inputs) {
+  for (const Tensor& input : inputs) {
+    if (input.buffer().is_on_host() || input.dtype() == DType::kF32) continue;
+    return unsupported("lane.input", "a tensor of " + std::string(to_string(input.dtype())) +
+                                         " is to be in the host's memory, not a device's");
+  }
+  return Status::ok();
+}
+
 Stacking stacking_of(std::span<PlanNode* const> nodes) {
   Stacking all{std::numeric_limits<std::int64_t>::max(), false, true};
   for (const PlanNode* node : nodes) {
@@ -67,6 +82,7 @@ struct LaneChain::Member {
   std::size_t passed_on_port = 0;          // what the next node reads
   std::size_t passed_on = 0;               // as the program gives it
   bool is_read_elsewhere = false;          // what is passed on
+  std::vector<bool> stays;                 // by output of the program
   std::shared_ptr<DeviceProgram> program;  // of one lane, to ask for plans
   std::atomic<std::uint64_t> items{0}, rejected{0};
 };
@@ -89,6 +105,13 @@ LaneChain::LaneChain(NodeServices& host, std::span<PlanNode* const> nodes)
       for (std::size_t output = 0; output < nodes[i]->ports.outputs.size(); ++output) {
         member->on_device->wanted[output] = host.wanted[member->first_output + output];
       }
+    }
+    for (std::size_t output = 0; output < nodes[i]->stays.size(); ++output) {
+      if (!nodes[i]->stays[output]) continue;
+      const std::size_t given = program_output(nodes[i]->ports, output);
+      member->stays.resize(std::max(member->stays.size(), given + 1));
+      member->stays[given] = true;
+      keeps_ = true;
     }
     members_.push_back(std::move(member));
   }
@@ -223,13 +246,16 @@ void LaneChain::process_on_cpu(Member& member, std::size_t worker, std::span<Ite
 }
 
 void LaneChain::process_batch(std::size_t worker, std::span<Item> items) {
-  if (members_.size() == 1) {
-    process_on_cpu(*members_.front(), worker, items);
-    return;
-  }
   std::vector<Item*> left;  // that no node has rejected or kept to itself
-  std::vector<PayloadRef> passed_on(items.size());
-  for (Item& item : items) left.push_back(&item);
+  for (Item& item : items) {
+    if (std::ranges::any_of(item.inputs(), is_on_device)) {
+      reject(*members_.front(), item,
+             Status(Code::kUnavailable, "device.lost", "its tensor was on the device"));
+    } else {
+      left.push_back(&item);
+    }
+  }
+  std::vector<PayloadRef> passed_on(left.size());
   for (std::size_t m = 0; m < members_.size(); ++m) {
     Member& member = *members_[m];
     std::vector<std::vector<Emission>> emissions(left.size());
@@ -276,6 +302,7 @@ std::span<LaneRun> LaneCall::begin(LaneChain& chain, std::size_t worker, std::sp
     if (!status.is_ok()) {
       for (const std::size_t i : group_) chain.reject(*chain.members_.front(), items[i], status);
     } else if (check(chain, worker, items, run)) {
+      if (chain.keeps_) run.work.stays = stays(chain, run);
       runs_.push_back(std::move(run));
     }
   }
@@ -299,8 +326,9 @@ void LaneCall::take_inputs(LaneChain& chain, std::size_t worker, std::span<Item>
     Context ctx(*first.on_device, &own, worker);
     Result<std::vector<Tensor>> inputs = node_calls::device_inputs(*first.node, ctx);
     emissions_.clear();
-    if (!inputs) {
-      chain.reject(first, items[i], inputs.status());
+    const Status there = inputs ? check_place(*inputs) : inputs.status();
+    if (!there.is_ok()) {
+      chain.reject(first, items[i], there);
     } else if (!inputs->empty()) {
       inputs_[i] = std::move(*inputs);
       order_.push_back(i);
@@ -388,9 +416,25 @@ bool LaneCall::check(LaneChain& chain, std::size_t worker, std::span<Item> items
   return true;
 }
 
+// Which outputs of the run stay on the device.
+std::vector<bool> LaneCall::stays(const LaneChain& chain, const LaneRun& run) {
+  std::vector<bool> all;
+  for (std::size_t m = 0; m + 1 < chain.members_.size(); ++m) {
+    const LaneChain::Member& member = *chain.members_[m];
+    for (std::size_t k = 0; k < run.output_counts[m]; ++k) {
+      if (k == member.passed_on && !member.is_read_elsewhere) continue;
+      all.push_back(k < member.stays.size() && member.stays[k]);
+    }
+  }
+  const std::vector<bool>& of_last = chain.members_.back()->stays;
+  all.insert(all.end(), of_last.begin(), of_last.end());
+  return all;
+}
+
 void LaneCall::end(LaneChain& chain, std::size_t worker, std::span<Item> items) {
   for (const LaneRun& run : runs_) {
     for (const Tensor& output : run.outputs) {
+      if (!output.buffer().is_on_host()) continue;
       items[run.items.front()].count_allocated(output.size_bytes());
     }
     for (std::size_t row = 0; row < run.items.size(); ++row) {

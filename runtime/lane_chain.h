@@ -61,6 +61,7 @@ class LaneChain {
   std::vector<std::unique_ptr<Member>> members_;
   std::size_t main_ = 0;  // of them
   Stacking stacking_;
+  bool keeps_ = false;  // something on the device
 };
 
 // One run of a chain's program, for some of a call's items.
@@ -93,6 +94,7 @@ class LaneCall {
   void take_group(std::int64_t most);
   Status put_together(LaneRun& run, std::int64_t batch, Item& payer);
   bool check(LaneChain& chain, std::size_t worker, std::span<Item> items, LaneRun& run);
+  static std::vector<bool> stays(const LaneChain& chain, const LaneRun& run);
   void give(LaneChain& chain, std::size_t worker, Item& item, const LaneRun& run, std::int64_t row);
 
   std::vector<std::vector<Tensor>> inputs_;  // by item

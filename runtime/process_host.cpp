@@ -83,6 +83,7 @@ Status ProcessHost::open_lanes() {
   options.node = name();
   options.slots = kSlots;
   options.timeout = plan_node_.common.gpu_timeout;
+  options.pool = device->pool;
   options.executor = [this](Runnable& work) { engine_.scheduler().submit(pool_place_, work); };
   auto lanes = LaneSet::create(device->device, device->poller, std::move(*programs), options);
   if (!lanes) return lanes.status();

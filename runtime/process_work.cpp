@@ -25,7 +25,7 @@ void ProcessHost::Work::run() {
     run_on_lanes();
     return;
   }
-  if (host.chain_ && host.chain_->is_fused()) {
+  if (host.chain_) {
     host.chain_->process_batch(worker, items);
   } else if (host.plan_node_.spec().takes_batches()) {
     Context ctx(host, items.empty() ? nullptr : &items.front(), worker);

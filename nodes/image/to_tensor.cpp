@@ -52,7 +52,7 @@ nodes:
     if (plan.common().has_lanes() && how.suits_device(plan)) {
       ports.execution = ExecutionClass::kLanes;
     }
-    ports.stacking = gpu::kStepStacking;
+    ports.stacking = gpu::step_stacking(false, true);
     return ports;
   }
 

@@ -261,7 +261,8 @@ class Infer final : public Node {
   Stacking stacking(const Resolve& plan) const {
     Stacking stacking;
     if (fixed_batch_ > 1) {
-      stacking = {fixed_batch_, true, false};
+      stacking.most = fixed_batch_;
+      stacking.is_fixed = true;
     } else if (model_->backend() == "native" && takes_any_batch()) {
       stacking.most = plan.common().batch_max;
     }
@@ -271,8 +272,8 @@ class Infer final : public Node {
       const Dim &in = inputs[0].dims[0], &out = output.dims[0];
       return in.is_static() == out.is_static() && (!in.is_static() || in.size == out.size);
     };
-    stacking.fuses = padded_.empty() && inputs.size() == 1 && inputs[0].dtype == DType::kF32 &&
-                     std::ranges::all_of(model_->outputs(), same_batch);
+    stacking.takes_unseen = padded_.empty();
+    stacking.gives_unseen = padded_.empty() && std::ranges::all_of(model_->outputs(), same_batch);
     return stacking;
   }
 

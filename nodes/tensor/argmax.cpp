@@ -60,7 +60,7 @@ class Argmax final : public Node {
     ports.outputs[out.index()].type.tensor = TensorType{DType::kI64, planned.dims, ""};
     ports.outputs[value.index()].type.tensor = TensorType{DType::kF32, planned.dims, ""};
     if (plan.common().has_lanes()) ports.execution = ExecutionClass::kLanes;
-    ports.stacking = gpu::kStepStacking;
+    ports.stacking = gpu::step_stacking(true, false);
     return ports;
   }
 

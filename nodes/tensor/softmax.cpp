@@ -38,7 +38,7 @@ class Softmax final : public Node {
     ports.inputs[in.index()].type.tensor = TensorType{DType::kF32, std::nullopt, ""};
     ports.outputs[out.index()].type.tensor = TensorType{DType::kF32, planned.dims, planned.layout};
     if (plan.common().has_lanes()) ports.execution = ExecutionClass::kLanes;
-    ports.stacking = gpu::kStepStacking;
+    ports.stacking = gpu::step_stacking(true, true);
     return ports;
   }
 

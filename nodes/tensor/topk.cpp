@@ -66,7 +66,7 @@ class Topk final : public Node {
     ports.outputs[scores.index()].type.tensor = TensorType{DType::kF32, planned.dims, ""};
     ports.outputs[indices.index()].type.tensor = TensorType{DType::kI64, planned.dims, ""};
     if (plan.common().has_lanes() && suits_device(plan)) ports.execution = ExecutionClass::kLanes;
-    ports.stacking = gpu::kStepStacking;
+    ports.stacking = gpu::step_stacking(true, false);
     return ports;
   }
 

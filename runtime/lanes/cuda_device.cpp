@@ -1,5 +1,6 @@
 #include "sluice/runtime/lanes/cuda_device.h"
 
+#include "sluice/core/cuda_ready.h"
 #include "sluice/core/cuda_status.h"
 
 #include <atomic>
@@ -69,6 +70,11 @@ class CudaDevice::CudaEvent final : public Event {
   CudaEvent& operator=(const CudaEvent&) = delete;
 
   Result<bool> is_done() override { return core_->is_done(event_); }
+  // To wait for; null for one of another kind of device.
+  static void* any(const Event& event, const std::shared_ptr<Core>& core) {
+    const auto* const foreign = dynamic_cast<const CudaReady*>(&event);
+    return foreign != nullptr ? foreign->handle() : of(event, core);
+  }
   // Of the device `core` alone; null for one of another device.
   static void* of(const Event& event, const std::shared_ptr<Core>& core) {
     const auto* const of_cuda = dynamic_cast<const CudaEvent*>(&event);
@@ -93,8 +99,8 @@ class CudaDevice::CudaStream final : public Stream {
   }
 
   Status wait(const Event& event) override {
-    void* const ours = CudaEvent::of(event, core_);
-    return ours ? core_->call(core_->api().stream_wait, stream_, ours) : foreign_event();
+    void* const other = CudaEvent::any(event, core_);
+    return other ? core_->call(core_->api().stream_wait, stream_, other) : foreign_event();
   }
 
   Status copy(const BufferRange& from, const BufferRange& to) override {
@@ -167,7 +173,8 @@ Result<Buffer> CudaDevice::allocate(MemoryKind kind, std::size_t size_bytes,
     return status;
   }
   return Buffer::adopt(memory, size_bytes, kind,
-                       std::make_shared<Owner>(core_, is_pinned, memory, size_bytes, budget));
+                       std::make_shared<Owner>(core_, is_pinned, memory, size_bytes, budget),
+                       core_->ordinal());
 }
 
 Status CudaDevice::upload(const BufferRange& to, const std::byte* from) {

@@ -45,7 +45,9 @@ Result<Devices::Opened> Devices::open(const std::string& given) {
   Result<std::shared_ptr<Device>> device = make(name);
   if (!device) return device.status();
   Served served;
-  served.opened = {std::move(*device), std::make_shared<CompletionPoller>(clock_)};
+  served.opened.pool = std::make_shared<DevicePool>(*device);
+  served.opened.device = std::move(*device);
+  served.opened.poller = std::make_shared<CompletionPoller>(clock_);
   served.thread = std::make_unique<PollingThread>(served.opened.poller);
   return devices_.emplace(name, std::move(served)).first->second.opened;
 }

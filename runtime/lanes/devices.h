@@ -4,6 +4,7 @@
 #include "sluice/core/cuda_plugin.h"
 #include "sluice/core/device.h"
 #include "sluice/runtime/lanes/completion_poller.h"
+#include "sluice/runtime/lanes/device_pool.h"
 
 #include <map>
 #include <memory>
@@ -24,6 +25,7 @@ class Devices {
   struct Opened {
     std::shared_ptr<Device> device;
     std::shared_ptr<CompletionPoller> poller;
+    std::shared_ptr<DevicePool> pool;
   };
   // By its name in a plan: "sim", "cuda:0"; "cuda" is the first GPU. Errors: device.unknown; those
   // of the device.

@@ -29,27 +29,23 @@ class Layout {
   std::size_t end_ = 0;
 };
 
-Status not_taken() {
-  return unsupported("lane.input", "a lane takes contiguous tensors from the host's memory");
+Status not_taken() { return unsupported("lane.input", "a lane takes contiguous tensors"); }
+
+bool is_there_for_device(const Tensor& tensor) {
+  return tensor.buffer().kind() != MemoryKind::kHost;
 }
 
-// The tensors one behind the other, and zeros after them.
-void copy_bytes(std::span<const Tensor> tensors, const BufferRange& to) {
-  std::byte* at = to.data();
-  for (const Tensor& tensor : tensors) {
-    const std::size_t bytes = tensor.size_bytes();
-    if (bytes > 0) std::memcpy(at, tensor.raw(), bytes);
-    at += bytes;
-  }
-  const auto left = static_cast<std::size_t>(to.data() + to.size_bytes - at);
-  if (left > 0) std::memset(at, 0, left);
+BufferRange range_of(const Tensor& tensor) {
+  const auto offset = static_cast<std::size_t>(tensor.raw() - tensor.buffer().data());
+  return {tensor.buffer(), offset, tensor.size_bytes()};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Lane>> Lane::create(Device& device, std::shared_ptr<DeviceProgram> program,
+Result<std::unique_ptr<Lane>> Lane::create(Device& device, std::shared_ptr<DevicePool> pool,
+                                           std::shared_ptr<DeviceProgram> program,
                                            std::size_t slots, LaneFault fault) {
-  std::unique_ptr<Lane> lane(new Lane(device, std::move(program), fault));
+  std::unique_ptr<Lane> lane(new Lane(device, std::move(pool), std::move(program), fault));
   if (Status status = lane->open(slots); !status.is_ok()) return status;
   return lane;
 }
@@ -78,10 +74,7 @@ Status Lane::lay_out(LaneSlot& slot, std::span<const Tensor> inputs) {
   slot.plan = std::move(*plan);
 
   Layout in(slot.input_parts);
-  for (const Tensor& input : inputs) {
-    if (input.buffer().kind() == MemoryKind::kCuda) return not_taken();
-    in.add(input.size_bytes());
-  }
+  for (const Tensor& input : inputs) in.add(input.size_bytes());
   Layout out(slot.output_parts);
   for (const TensorSpec& output : slot.plan.outputs) out.add(output.size_bytes());
   slot.input_bytes = in.size_bytes();
@@ -119,31 +112,64 @@ Status Lane::grow(Buffer& buffer, MemoryKind kind, std::size_t size_bytes) {
   return Status::ok();
 }
 
-Status Lane::fill(LaneSlot& slot, std::span<const Tensor> inputs, std::span<const Rows> rows) {
+Status Lane::fill(LaneSlot& slot, std::span<const Tensor> inputs, std::span<const Rows> rows,
+                  const std::vector<bool>& stays) {
   clear(slot);
   if (Status status = reserve(slot, inputs); !status.is_ok()) return status;
 
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const Tensor& input = inputs[i];
     const LaneSlot::Part part = slot.input_parts[i];
-    slot.device_inputs.emplace_back(input.dtype(), input.shape(), slot.input.device,
+    slot.device_inputs.emplace_back(inputs[i].dtype(), inputs[i].shape(), slot.input.device,
                                     part.offset_bytes);
     const bool has_rows = i < rows.size() && !rows[i].empty();
-    if (!has_rows && !input.is_contiguous()) return not_taken();
-    if (!has_rows && input.buffer().kind() == MemoryKind::kPinned) {
-      const auto offset = static_cast<std::size_t>(input.raw() - input.buffer().data());
-      slot.copies.push_back({input.buffer(), offset, part.size_bytes});
-      continue;
-    }
-    const BufferRange staged{slot.input.pinned, part.offset_bytes, part.size_bytes};
-    device_.on_host_access(staged, Access::kWrite);
-    copy_bytes(has_rows ? rows[i] : inputs.subspan(i, 1), staged);
-    slot.copies.push_back(staged);
+    const std::span<const Tensor> all = has_rows ? rows[i] : inputs.subspan(i, 1);
+    if (!std::ranges::all_of(all, &Tensor::is_contiguous)) return not_taken();
+    stage(slot, all, part);
   }
   for (std::size_t i = 0; i < slot.plan.outputs.size(); ++i) {
     const TensorSpec& output = slot.plan.outputs[i];
     slot.device_outputs.emplace_back(output.dtype, output.shape, slot.output_memory->device,
                                      slot.output_parts[i].offset_bytes);
+  }
+  return keep_on_device(slot, stays);
+}
+
+// What the device reaches is copied from where it is; the rest goes by way of the slot's pinned
+// memory, with zeros where nothing is given.
+void Lane::stage(LaneSlot& slot, std::span<const Tensor> rows, LaneSlot::Part part) {
+  std::size_t at = part.offset_bytes;
+  const std::size_t end = part.offset_bytes + part.size_bytes;
+  const auto stage_bytes = [&](const std::byte* from, std::size_t size_bytes) {
+    if (size_bytes == 0) return;
+    const BufferRange staged{slot.input.pinned, at, size_bytes};
+    device_.on_host_access(staged, Access::kWrite);
+    if (from != nullptr) {
+      std::memcpy(staged.data(), from, size_bytes);
+    } else {
+      std::memset(staged.data(), 0, size_bytes);
+    }
+    slot.copies.push_back({staged, at});
+    at += size_bytes;
+  };
+  for (const Tensor& row : rows) {
+    if (!is_there_for_device(row)) {
+      stage_bytes(row.raw(), row.size_bytes());
+    } else if (row.size_bytes() > 0) {
+      slot.copies.push_back({range_of(row), at});
+      at += row.size_bytes();
+    }
+  }
+  stage_bytes(nullptr, end - at);
+}
+
+Status Lane::keep_on_device(LaneSlot& slot, const std::vector<bool>& stays) {
+  slot.staying.resize(slot.plan.outputs.size());
+  for (std::size_t i = 0; i < std::min(stays.size(), slot.staying.size()); ++i) {
+    if (!stays[i]) continue;
+    Result<DevicePool::Taken> taken = pool_->take(slot.output_parts[i].size_bytes);
+    if (!taken) return taken.status();
+    if (taken->is_new) allocations_.fetch_add(1, std::memory_order_relaxed);
+    slot.staying[i] = std::move(taken->buffer);
   }
   return Status::ok();
 }
@@ -175,18 +201,23 @@ Lane::Queued Lane::queue(LaneSlot& slot) {
   return {failure.is_ok() ? order : failure, order.is_ok()};
 }
 
-// Parts that lie one behind the other go in one copy.
+// What lies one behind the other goes in one copy.
 Status Lane::copy_in(LaneSlot& slot) {
+  const auto is_staged = [&](const LaneSlot::Copy& copy) {
+    return copy.from.buffer.data() == slot.input.pinned.data();
+  };
   for (std::size_t i = 0; i < slot.copies.size();) {
-    BufferRange from = slot.copies[i];
-    const std::size_t to = slot.input_parts[i].offset_bytes;
-    const bool staged = from.buffer.data() == slot.input.pinned.data();
-    for (++i; staged && i < slot.copies.size(); ++i) {
-      if (slot.copies[i].buffer.data() != from.buffer.data()) break;
-      from.size_bytes = slot.copies[i].offset_bytes + slot.copies[i].size_bytes - from.offset_bytes;
+    LaneSlot::Copy copy = slot.copies[i];
+    if (const Event* const ready = copy.from.buffer.ready()) {
+      if (Status status = copy_in_->wait(*ready); !status.is_ok()) return status;
     }
-    if (from.size_bytes == 0) continue;
-    Status status = copy_in_->copy(from, {slot.input.device, to, from.size_bytes});
+    for (++i; i < slot.copies.size(); ++i) {
+      const LaneSlot::Copy& next = slot.copies[i];
+      if (!is_staged(copy) || !is_staged(next)) break;
+      copy.from.size_bytes = next.from.offset_bytes + next.from.size_bytes - copy.from.offset_bytes;
+    }
+    Status status =
+        copy_in_->copy(copy.from, {slot.input.device, copy.to_bytes, copy.from.size_bytes});
     if (!status.is_ok()) return status.with_context("copying in");
   }
   return Status::ok();
@@ -206,13 +237,31 @@ Status Lane::launch(LaneSlot& slot) {
                          }});
 }
 
+// What does not stay goes in one copy where it lies one behind the other.
 Status Lane::copy_out(LaneSlot& slot) {
-  if (slot.output_bytes == 0) return Status::ok();
   Stream& out = fault_ == LaneFault::kOneStream ? *copy_in_ : *copy_out_;
-  return out
-      .copy({slot.output_memory->device, 0, slot.output_bytes},
-            {slot.output_memory->pinned, 0, slot.output_bytes})
-      .with_context("copying out");
+  const auto copy = [&](std::size_t begin, std::size_t end, const BufferRange& to) {
+    if (begin == end) return Status::ok();
+    return out.copy({slot.output_memory->device, begin, end - begin}, to)
+        .with_context("copying out");
+  };
+  const auto copy_to_host = [&](std::size_t begin, std::size_t end) {
+    return copy(begin, end, {slot.output_memory->pinned, begin, end - begin});
+  };
+  std::size_t begin = 0;  // of what goes to the host and is not copied yet
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < slot.output_parts.size(); ++i) {
+    const auto [offset, size] = slot.output_parts[i];
+    if (!slot.staying[i]) {
+      end = offset + size;
+      continue;
+    }
+    Status status = copy_to_host(begin, end);
+    if (status.is_ok()) status = copy(offset, offset + size, {slot.staying[i], 0, size});
+    if (!status.is_ok()) return status;
+    begin = end = i + 1 < slot.output_parts.size() ? slot.output_parts[i + 1].offset_bytes : 0;
+  }
+  return copy_to_host(begin, end);
 }
 
 Status Lane::outcome(LaneSlot& slot, const Status& end) {
@@ -229,6 +278,7 @@ void Lane::clear(LaneSlot& slot) {
   slot.device_inputs.clear();
   slot.device_outputs.clear();
   slot.copies.clear();
+  slot.staying.clear();
 }
 
 Result<std::vector<Tensor>> Lane::read_outputs(LaneSlot& slot,
@@ -237,6 +287,10 @@ Result<std::vector<Tensor>> Lane::read_outputs(LaneSlot& slot,
   outputs.reserve(slot.plan.outputs.size());
   for (std::size_t i = 0; i < slot.plan.outputs.size(); ++i) {
     const TensorSpec& spec = slot.plan.outputs[i];
+    if (slot.staying[i]) {
+      outputs.emplace_back(spec.dtype, spec.shape, slot.staying[i]);
+      continue;
+    }
     Result<Tensor> output = Tensor::allocate(spec.dtype, spec.shape, budget);
     if (!output) return output.status();
     const LaneSlot::Part part = slot.output_parts[i];

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sluice/core/device_program.h"
+#include "sluice/runtime/lanes/device_pool.h"
 #include "sluice/runtime/lanes/lane_fault.h"
 
 #include <atomic>
@@ -24,6 +25,11 @@ struct LaneSlot {
     std::size_t offset_bytes;
     std::size_t size_bytes;
   };
+  // What goes into the device's memory of the input, from where it is.
+  struct Copy {
+    BufferRange from;
+    std::size_t to_bytes;
+  };
 
   Memory input, output;
   Buffer arena;
@@ -34,7 +40,8 @@ struct LaneSlot {
   std::vector<Part> input_parts, output_parts;
   std::size_t input_bytes = 0, output_bytes = 0;
   std::vector<Tensor> device_inputs, device_outputs;
-  std::vector<BufferRange> copies;  // what is copied in, from where it is
+  std::vector<Copy> copies;     // in
+  std::vector<Buffer> staying;  // by output: where it is to be on the device; none for the others
   Memory* output_memory = &output;
 };
 
@@ -44,7 +51,7 @@ struct LaneSlot {
 // Errors: those of the program and of the device. Blocks: only to allocate memory.
 class Lane {
  public:
-  static Result<std::unique_ptr<Lane>> create(Device& device,
+  static Result<std::unique_ptr<Lane>> create(Device& device, std::shared_ptr<DevicePool> pool,
                                               std::shared_ptr<DeviceProgram> program,
                                               std::size_t slots, LaneFault fault);
 
@@ -53,9 +60,11 @@ class Lane {
   // Times that a slot's memory had to grow.
   std::size_t allocations() const { return allocations_.load(std::memory_order_relaxed); }
 
-  // Lays the work out in the slot, and copies what is not in pinned memory to the slot's, and what
-  // comes in rows. Threads: slots may be filled side by side.
-  Status fill(LaneSlot& slot, std::span<const Tensor> inputs, std::span<const Rows> rows);
+  // Lays the work out in the slot, and copies what is in pageable memory to the slot's pinned one,
+  // and what comes in rows. `stays` says by output which of them stay on the device.
+  // Threads: slots may be filled side by side.
+  Status fill(LaneSlot& slot, std::span<const Tensor> inputs, std::span<const Rows> rows,
+              const std::vector<bool>& stays);
   // Memory for work with such inputs, so that `fill` needs to allocate none.
   Status reserve(LaneSlot& slot, std::span<const Tensor> inputs);
 
@@ -68,23 +77,28 @@ class Lane {
 
   // How the work went. REQUIRES: `copied_out` is done, with `end`.
   Status outcome(LaneSlot& slot, const Status& end);
-  // The results, in memory of their own. REQUIRES: the outcome was ok.
+  // The results, in memory of their own, of the device for those that stay there.
+  // REQUIRES: the outcome was ok.
   Result<std::vector<Tensor>> read_outputs(LaneSlot& slot,
                                            const std::shared_ptr<MemoryBudget>& budget);
   // Lets go of what the work shared with others.
   static void clear(LaneSlot& slot);
 
  private:
-  Lane(Device& device, std::shared_ptr<DeviceProgram> program, LaneFault fault)
-      : device_(device), program_(std::move(program)), fault_(fault) {}
+  Lane(Device& device, std::shared_ptr<DevicePool> pool, std::shared_ptr<DeviceProgram> program,
+       LaneFault fault)
+      : device_(device), pool_(std::move(pool)), program_(std::move(program)), fault_(fault) {}
   Status open(std::size_t slots);
   Status lay_out(LaneSlot& slot, std::span<const Tensor> inputs);
   Status grow(Buffer& buffer, MemoryKind kind, std::size_t size_bytes);
+  void stage(LaneSlot& slot, std::span<const Tensor> rows, LaneSlot::Part part);
+  Status keep_on_device(LaneSlot& slot, const std::vector<bool>& stays);
   Status copy_in(LaneSlot& slot);
   Status launch(LaneSlot& slot);
   Status copy_out(LaneSlot& slot);
 
   Device& device_;
+  const std::shared_ptr<DevicePool> pool_;
   const std::shared_ptr<DeviceProgram> program_;
   const LaneFault fault_;
   std::unique_ptr<Stream> copy_in_, compute_, copy_out_;

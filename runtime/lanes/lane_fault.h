@@ -21,6 +21,7 @@ enum class LaneFault : std::uint8_t {
   kSlotFreeBeforeCopyOut,  // the slot is given to the next work before its results are read
   kRefusedSlotFreeAtOnce,  // a slot with a launch that was refused does not wait for its copy
   kOverdueSlotFree,        // nor does one whose work is overdue
+  kInputsLetGoWhenQueued,  // inputs on the device are given back while it reads them
   kMemoryFreedByCancel,    // cancelling gives memory back that the device uses
   kSlotsShareOutput,       // the slots of a lane have one output
   kOneSlotMore,            // a lane takes one piece of work too many

@@ -53,6 +53,7 @@ class LaneSet::Core : public std::enable_shared_from_this<Core> {
     // Whose the place is: the one who starts its work, then the poller, then the one who ends it.
     std::vector<Tensor> inputs;
     std::vector<Rows> rows;
+    std::vector<bool> stays;
     std::shared_ptr<MemoryBudget> budget;
     Status failure;
     std::shared_ptr<Core> self;  // while the executor has it
@@ -137,11 +138,13 @@ Status LaneSet::Core::open(std::vector<std::shared_ptr<DeviceProgram>> programs)
   assert(!programs.empty() && options_.slots > 0 && options_.timeout > Duration::zero());
   const std::size_t slots = options_.slots + (breaks(LaneFault::kOneSlotMore) ? 1 : 0);
   const std::shared_ptr<CompletionPoller> poller = poller_.lock();
+  const std::shared_ptr<DevicePool> pool =
+      options_.pool ? options_.pool : std::make_shared<DevicePool>(device_);
   for (auto& program : programs) {
     auto row = std::make_unique<Row>();
     row->number = rows_.size();
     Result<std::unique_ptr<Lane>> lane =
-        Lane::create(*device_, std::move(program), slots, options_.fault);
+        Lane::create(*device_, pool, std::move(program), slots, options_.fault);
     if (!lane) {
       return lane.status().with_context("node `" + options_.node + "`, lane " +
                                         std::to_string(row->number));
@@ -210,6 +213,7 @@ LaneSet::Core::Place* LaneSet::Core::assign() {
   LaneWork& work = waiting_.front();
   place->inputs = std::move(work.inputs);
   place->rows = std::move(work.rows);
+  place->stays = std::move(work.stays);
   place->budget = std::move(work.budget);
   place->done = std::move(work.done);
   waiting_.pop_front();
@@ -237,7 +241,7 @@ LaneSet::Core::Place* LaneSet::Core::free_place() {
 // After it has watched for the end, the place is no longer the caller's.
 LaneSet::Core::Started LaneSet::Core::start(Place& place) {
   Row& row = *place.row;
-  place.failure = row.lane->fill(*place.slot, place.inputs, place.rows);
+  place.failure = row.lane->fill(*place.slot, place.inputs, place.rows, place.stays);
   if (!place.failure.is_ok()) return Started::kOver;
 
   const std::shared_ptr<CompletionPoller> poller = poller_.lock();
@@ -251,6 +255,11 @@ LaneSet::Core::Started LaneSet::Core::start(Place& place) {
   if (breaks(LaneFault::kOutputReadWhenQueued)) return Started::kOver;
   poller->watch(row.queue, *place.slot->copied_out, {shared_from_this(), &place});
   if (breaks(LaneFault::kSlotFreeWhenQueued)) free(place);
+  if (breaks(LaneFault::kInputsLetGoWhenQueued)) {
+    place.inputs.clear();
+    place.rows.clear();
+    place.slot->copies.clear();
+  }
   return Started::kInFlight;
 }
 

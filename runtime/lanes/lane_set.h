@@ -3,6 +3,7 @@
 #include "sluice/core/clock.h"
 #include "sluice/core/device_program.h"
 #include "sluice/runtime/lanes/completion_poller.h"
+#include "sluice/runtime/lanes/device_pool.h"
 #include "sluice/runtime/lanes/lane_fault.h"
 #include "sluice/runtime/scheduler.h"
 
@@ -17,14 +18,18 @@ namespace sluice {
 
 // One piece of work for a lane: what a program makes of these inputs.
 struct LaneWork {
-  // In the host's memory, contiguous. Those in pinned memory are copied from where they are; others
-  // by way of the slot's.
+  // Contiguous, in the host's memory or a device's. Those in pageable memory go by way of the
+  // slot's pinned one, others are copied from where they are, once they are ready.
   std::vector<Tensor> inputs;
   std::shared_ptr<MemoryBudget> budget;  // pays for the outputs; none: nobody does
   // Is called once, whatever happens, with the outputs if all went well; they are its to move from.
   // It holds no lock and must not wait. It may be called before `submit` returns.
   std::function<void(Status status, std::span<Tensor> outputs)> done;
-  std::vector<Rows> rows = {};  // as those of DeviceRun
+  // By input; those beyond have none. An input that has some gives its type and shape, and may be
+  // the first row, repeated.
+  std::vector<Rows> rows = {};
+  // By output: those that stay on the device. They are given in its memory, and are there already.
+  std::vector<bool> stays = {};
 };
 
 struct LaneOptions {
@@ -37,6 +42,8 @@ struct LaneOptions {
   // Runs what copies an item's bytes and tells its results, once each, on another thread or later;
   // none: the polling thread does it itself.
   std::function<void(Runnable&)> executor;
+  // Where outputs that stay have their memory; none: the lanes have a pool of their own.
+  std::shared_ptr<DevicePool> pool = nullptr;
   LaneFault fault = LaneFault::kNone;  // for tests
 };
 

@@ -19,6 +19,9 @@
 namespace sluice {
 namespace {
 
+// How much faster a device copies within its memory than over its link.
+constexpr double kMemoryOverLink = 32;
+
 enum Engine : std::size_t { kCopyIn, kCompute, kCopyOut, kEngines };
 
 // Bytes that outlive their buffer while work may still use them, so that a buffer which goes too
@@ -192,11 +195,13 @@ Status SimDevice::Core::copy(std::size_t stream, const BufferRange& from, const 
   }
   Operation operation;
   const bool out = to.buffer.kind() == MemoryKind::kPinned;
+  const bool within = !out && from.buffer.kind() == MemoryKind::kCuda;
   operation.engine = out ? kCopyOut : kCopyIn;
-  operation.what = out ? "copy out" : "copy in";
-  operation.time = drawn(options_.copy_latency +
-                         Duration(static_cast<std::int64_t>(static_cast<double>(from.size_bytes) /
-                                                            options_.bytes_per_ns)));
+  operation.what = out ? "copy out" : within ? "copy within" : "copy in";
+  const double rate = options_.bytes_per_ns * (within ? kMemoryOverLink : 1);
+  operation.time =
+      drawn(options_.copy_latency +
+            Duration(static_cast<std::int64_t>(static_cast<double>(from.size_bytes) / rate)));
   if (options_.errors.failing_copies.contains(number)) {
     operation.failure = internal("device.copy", "copy " + std::to_string(number) + " failed");
   }
@@ -584,7 +589,8 @@ Result<Buffer> SimDevice::allocate(MemoryKind kind, std::size_t size_bytes,
   }
   void* const bytes = (*block)->bytes;
   return Buffer::adopt(bytes, size_bytes, kind,
-                       std::make_shared<Owner>(core_, std::move(*block), size_bytes, budget));
+                       std::make_shared<Owner>(core_, std::move(*block), size_bytes, budget),
+                       SimDevice::kOrdinal);
 }
 
 Result<std::unique_ptr<Stream>> SimDevice::new_stream() {

@@ -74,6 +74,8 @@ struct SimStats {
 // Threads: thread-safe. Blocks: the destructor, for the kernel that its own thread is in.
 class SimDevice final : public Device {
  public:
+  static constexpr int kOrdinal = -1;  // of its memory: no GPU's
+
   SimDevice(std::shared_ptr<Clock> clock, SimOptions options);
   ~SimDevice() override;
 

@@ -158,6 +158,38 @@ nodes:
   EXPECT_THAT(results(), HasSubstr("p33.png"));
 }
 
+// What two models read is made once, and is copied on the device for the one it is not fused with.
+TEST_F(Gpu, KeepsWhatOnlyItsNodesRead) {
+  std::ofstream(folder_.path() / "colours.onnx", std::ios::binary) << classifier(3);
+  std::ofstream(folder_.path() / "classify.yaml") << R"(
+nodes:
+  files:  { type: files, glob: "p*.png" }
+  photo:  { type: image.decode, from: files }
+  input:  { type: image.to_tensor, from: photo, width: 6, height: 5, mean: [0.3, 0.5, 0.5], std: [0.1, 0.05, 0.2] }
+  one:    { type: infer, from: input, model: ./colours.onnx, precision: fp32, batch: { max: 4 } }
+  two:    { type: infer, from: input, model: ./colours.onnx, precision: fp32, batch: { max: 2 } }
+  first:  { type: argmax, from: one }
+  second: { type: argmax, from: two }
+  out:    { type: jsonl.write, from: { a: first, b: second }, path: ./out.jsonl, fields: { file: item.key, a: a, b: b } }
+)";
+  const Finished on_cpu = sluice("", "");
+  ASSERT_EQ(on_cpu.exit_code, 0) << on_cpu.err;
+  const std::string expected = results();
+  const Finished plan =
+      testing::run(std::string(kGpu) + "sluice plan classify.yaml", folder_.path());
+  EXPECT_THAT(plan.out, ContainsRegex("input +-> +one\\.x .* on cuda:0, fused"));
+  EXPECT_THAT(plan.out,
+              ContainsRegex("input +-> +two\\.x .* on cuda:0, after d2d 360 B f32, then d2d"));
+
+  const Finished finished = sluice(kGpu, "");
+
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(results(), expected);
+  const Finished lost = sluice(std::string(kGpu) + "FAKE_LOST_AT=40 ", "");
+  EXPECT_EQ(lost.exit_code, 3) << lost.err;
+  EXPECT_THAT(lost.err, HasSubstr("IN=" + std::to_string(kPictures) + " "));
+}
+
 TEST_F(Gpu, IsTakenByItselfWhereThereIsOne) {
   const Finished finished = sluice(kGpu, "");
 

@@ -57,7 +57,7 @@ TEST(DLPack, GivesAForeignTensorBackAfterTheLastUser) {
 
 TEST(DLPack, RefusesWhatItCannotReadAndGivesItBackAtOnce) {
   Foreign on_gpu;
-  on_gpu.managed.dl_tensor.device.device_type = 2;
+  on_gpu.managed.dl_tensor.device.device_type = 4;  // OpenCL
   Foreign vectors;
   vectors.managed.dl_tensor.dtype.lanes = 4;
   Foreign negative;

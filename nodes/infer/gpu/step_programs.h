@@ -31,9 +31,10 @@ Result<std::vector<std::shared_ptr<DeviceProgram>>> make_step_programs(
     std::shared_ptr<const DeviceStep> step, const std::string& name, Device& device,
     std::size_t lanes);
 
-// How a node with such a step puts items together.
-inline constexpr Stacking kStepStacking{
-    .most = std::numeric_limits<std::int64_t>::max(), .is_fixed = false, .fuses = true};
+// How a node with such a step puts items together: any number of them.
+constexpr Stacking step_stacking(bool takes_unseen, bool gives_unseen) {
+  return {std::numeric_limits<std::int64_t>::max(), false, takes_unseen, gives_unseen};
+}
 
 // A plan of one operator, whose operands are the inputs and the outputs in their order.
 GpuPlan plan_of(const sluice_cuda_op& op, std::vector<TensorSpec> outputs, std::string origin);

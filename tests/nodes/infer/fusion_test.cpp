@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
@@ -269,6 +270,113 @@ TEST(Fusion, KeepsWhatOthersReadAsWell) {
 
   EXPECT_THAT(expect_as_on_the_cpu(nodes, "model", bright), IsEmpty());
   EXPECT_THAT(expect_as_on_the_cpu(nodes, "tensor", bright), IsEmpty());
+}
+
+// What two nodes of the device read goes to neither as one piece of work, and need not leave it.
+TEST(Fusion, LeavesWhatOnlyItsDeviceReadsThere) {
+  const std::string nodes = tensor_node() + model_node("DEVICE, batch: { max: 4, wait: 1ms }") +
+                            "  place: { type: argmax, from: model, axis: 0, DEVICE }\n"
+                            "  seen: { type: discard, from: place }\n"
+                            "  twice: { type: infer, from: model, model: " +
+                            any_batch() + ", DEVICE, batch: { max: 4, wait: 1ms } }\n";
+  const std::string one = nodes + "  end2: { type: discard, from: twice }\n";
+  EXPECT_THAT(chains(one, "place.value"), ElementsAre("tensor+model+place"));
+
+  const std::string sum = OnnxWriter()
+                              .input("a", {"N", 3, "H", "W"})
+                              .input("b", {"N", 3, "H", "W"})
+                              .node("Add", {"a", "b"}, {"y"})
+                              .output("y")
+                              .save("fusion_sum.onnx");
+  const std::string joined =
+      "  tensor: { type: image.to_tensor, from: photos, std: 0.1, DEVICE }\n" +
+      model_node("DEVICE, batch: { max: 4, wait: 1ms }") +
+      "  all: { type: infer, from: { a: tensor, b: model }, model: " + sum +
+      ", DEVICE, batch: { max: 8, wait: 1ms } }\n";
+  EXPECT_THAT(chains(joined, "all"), ElementsAre("tensor+model"));
+  EXPECT_THAT(
+      render_plan(planned(pipeline(joined, "all", "sim"))),
+      ::testing::ContainsRegex("model +-> +all\\.b .* on sim, after d2d f32, then d2d f32"));
+
+  expect_as_on_the_cpu(joined, "all");
+}
+
+// A program that gets tensors where they are, and gives them so.
+TEST(HeldTensors, GoThroughAProgramWithoutLeavingTheDevice) {
+  PipelineResult loaded = Pipeline::load(plan_text(R"(
+nodes:
+  given: { type: app_in, payload: Tensor, device: sim }
+  model: { type: infer, from: given, device: sim, batch: { max: 4, wait: 1ms }, model: )" +
+                                                       any_batch() + R"( }
+  got:   { type: app_out, from: model, device: sim }
+)",
+                                                   "test.yaml"));
+  ASSERT_TRUE(loaded) << loaded.error();
+  Pipeline pipeline = std::move(*loaded);
+  pipeline.output<Tensor>("got", [](const Tensor&) {});
+  ASSERT_TRUE(pipeline.start().is_ok());
+  Input<Tensor> given = pipeline.input<Tensor>("given");
+  const Shape shape{3, 2, 5};
+  const auto numbers = testing::tensor_of<float>(shape, std::vector<float>(30, 1e9F));
+
+  Ticket first = given.push(numbers);
+  ASSERT_EQ(first.wait(), Outcome::kDelivered) << first.status().message();
+  const Tensor once = *first.reply<Tensor>();
+  Ticket second = given.push(once);
+  ASSERT_EQ(second.wait(), Outcome::kDelivered) << second.status().message();
+  const Tensor twice = *second.reply<Tensor>();
+
+  EXPECT_EQ(once.buffer().kind(), MemoryKind::kCuda);
+  EXPECT_EQ(twice.shape(), shape);
+  // The simulated device's memory can be read here, as no GPU's can.
+  EXPECT_EQ(testing::values_of<float>(twice), std::vector<float>(30, std::log(std::log(1e9F))));
+  Ticket integers = given.push(Tensor(DType::kI32, shape, twice.buffer()));
+  EXPECT_EQ(integers.wait(), Outcome::kRejected);
+  EXPECT_THAT(integers.status().message(), HasSubstr("a tensor of i32 is to be in the host's"));
+  pipeline.drain(kLongEnough);
+}
+
+TEST(HeldTensors, NeedNeighboursOnTheirDevice) {
+  const std::string given = "nodes:\n  given: { type: app_in, payload: Tensor, device: sim }\n";
+  const PipelineResult read_on_cpu =
+      Pipeline::load(plan_text(given + "  share: { type: softmax, from: given }\n"
+                                       "  got:   { type: app_out, from: share }\n",
+                               "test.yaml"));
+  const PipelineResult given_on_cpu =
+      Pipeline::load(plan_text("nodes:\n  given: { type: app_in, payload: Tensor }\n"
+                               "  most:  { type: argmax, from: given, device: sim }\n"
+                               "  got:   { type: app_out, from: most, device: sim }\n",
+                               "test.yaml"));
+
+  EXPECT_THAT(read_on_cpu.error(), HasSubstr("error[SL0606]: `given` has tensors in the memory of "
+                                             "`sim`, and `share` reads them in the host's memory"));
+  EXPECT_THAT(read_on_cpu.error(), HasSubstr("test.yaml:2:51"));
+  EXPECT_THAT(given_on_cpu.error(), HasSubstr("`got` has tensors in the memory of `sim`, and "
+                                              "`most` gives them in the host's memory"));
+}
+
+TEST(HeldTensors, AreRejectedByAPipelineThatReadsThemOnTheHost) {
+  PipelineResult loaded = Pipeline::load(plan_text(R"(
+nodes:
+  given: { type: app_in, payload: Tensor }
+  share: { type: softmax, from: given }
+  got:   { type: app_out, from: share }
+)",
+                                                   "test.yaml"));
+  ASSERT_TRUE(loaded) << loaded.error();
+  Pipeline pipeline = std::move(*loaded);
+  pipeline.output<Tensor>("got", [](const Tensor&) {});
+  ASSERT_TRUE(pipeline.start().is_ok());
+  Input<Tensor> given = pipeline.input<Tensor>("given");
+  const Tensor on_gpu(DType::kF32, {2}, Buffer::adopt(nullptr, 8, MemoryKind::kCuda, nullptr, 1));
+
+  Ticket ticket = given.push(on_gpu);
+  EXPECT_EQ(ticket.wait(), Outcome::kRejected);
+  EXPECT_EQ(ticket.status().reason(), "device.tensor");
+  EXPECT_THAT(ticket.status().message(), HasSubstr("in the memory of GPU 1; `device:`"));
+  Ticket next = given.push(testing::tensor_of<float>({2}, {1, 2}));
+  EXPECT_EQ(next.wait(), Outcome::kDelivered);
+  pipeline.drain(kLongEnough);
 }
 
 TEST(Fusion, FillsTheModelsBatch) {

@@ -45,6 +45,8 @@ const Case kCases[] = {
      "not ordered: `the host` writes pinned memory"},
     {LaneFault::kOverdueSlotFree, "OverdueSlotFree", testing::overdue,
      "not ordered: `the host` writes pinned memory"},
+    {LaneFault::kInputsLetGoWhenQueued, "InputsLetGoWhenQueued", testing::handed_on,
+     "not ordered: `copy within` writes device memory"},
     {LaneFault::kMemoryFreedByCancel, "MemoryFreedByCancel", testing::cancelled,
      "released too early"},
     {LaneFault::kSlotsShareOutput, "SlotsShareOutput", testing::steady, "not ordered"},

@@ -23,6 +23,8 @@ TEST(LaneProperties, HoldWithManyCallers) { expect_none(testing::steady); }
 
 TEST(LaneProperties, BringEachFailureToItsItemAlone) { expect_none(testing::failing); }
 
+TEST(LaneProperties, HoldWhereResultsStayOnTheDevice) { expect_none(testing::handed_on); }
+
 TEST(LaneProperties, HoldWhenTheDeviceIsLost) { expect_none(testing::lost); }
 
 TEST(LaneProperties, HoldWhenKernelsHang) { expect_none(testing::overdue); }

@@ -78,12 +78,16 @@ class LaneSetTest : public ::testing::Test {
   static Tensor numbers(std::int64_t count, float value) {
     return tensor_of<float>({count}, std::vector<float>(static_cast<std::size_t>(count), value));
   }
-  Answer ask(std::vector<Tensor> inputs, std::shared_ptr<MemoryBudget> budget = nullptr) {
+  Answer ask(std::vector<Tensor> inputs, std::shared_ptr<MemoryBudget> budget = nullptr,
+             std::vector<bool> stays = {}) {
     std::optional<Answer> answer;
-    lanes_->submit(
-        {std::move(inputs), std::move(budget), [&](Status status, std::span<Tensor> outputs) {
-           answer = Answer{std::move(status), {outputs.begin(), outputs.end()}};
-         }});
+    lanes_->submit({std::move(inputs),
+                    std::move(budget),
+                    [&](Status status, std::span<Tensor> outputs) {
+                      answer = Answer{std::move(status), {outputs.begin(), outputs.end()}};
+                    },
+                    {},
+                    std::move(stays)});
     while (!answer && !poller_->is_idle()) {
       if (poller_->step() == CompletionPoller::Turn::kAsked) clock_->advance(1us);
     }
@@ -154,12 +158,55 @@ TEST_F(LaneSetTest, FailsAnItemThatTheProgramDoesNotTake) {
   EXPECT_EQ(lanes_->stats().failed, 1u);
 }
 
-TEST_F(LaneSetTest, TakesNoMemoryOfADevice) {
+TEST_F(LaneSetTest, LeavesOutputsOnTheDeviceAndTakesThemFromThere) {
   open_sim();
-  const Buffer memory = *sim_->allocate(MemoryKind::kCuda, 64, nullptr);
 
-  EXPECT_THAT(ask({Tensor(DType::kF32, {4}, memory), numbers(4, 1)}).status,
-              FailsWith("lane.input"));
+  const Answer first = ask({numbers(4, 5), numbers(4, 1)}, nullptr, {false, true});
+  ASSERT_THAT(first.status, IsOk());
+  const Answer second = ask({first.outputs[1], numbers(4, 0.5F)});
+
+  EXPECT_EQ(first.outputs[0].buffer().kind(), MemoryKind::kHost);
+  EXPECT_EQ(first.outputs[1].buffer().kind(), MemoryKind::kCuda);
+  ASSERT_THAT(second.status, IsOk());
+  EXPECT_THAT(values_of<float>(second.outputs[0]), ElementsAre(4.5F, 4.5F, 4.5F, 4.5F));
+  EXPECT_THAT(sim_->races(), IsEmpty());
+}
+
+TEST_F(LaneSetTest, UsesTheMemoryOfWhatStayedAgain) {
+  open_sim();
+  for (int i = 0; i < 3; ++i) ask({numbers(400, 5), numbers(400, 1)}, nullptr, {true, true});
+  const std::uint64_t allocations = lanes_->stats().allocations;
+
+  for (int i = 0; i < 20; ++i) {
+    const Answer answer = ask({numbers(400, 5), numbers(400, 1)}, nullptr, {true, true});
+    ASSERT_THAT(answer.status, IsOk());
+  }
+
+  EXPECT_EQ(lanes_->stats().allocations, allocations);
+}
+
+// What the pool keeps goes where memory of another size is wanted and the device has no more.
+TEST_F(LaneSetTest, GivesBackWhatIsKeptWhenMemoryRunsOut) {
+  SimOptions options;
+  options.errors.memory_bytes = 400'000;
+  open_sim(options);
+
+  for (const std::int64_t count : {5'000, 7'000, 9'000, 8'000, 6'000}) {
+    EXPECT_THAT(ask({numbers(count, 5), numbers(count, 1)}, nullptr, {true, true}).status, IsOk())
+        << count;
+  }
+  const Answer kept = ask({numbers(9'000, 5), numbers(9'000, 1)}, nullptr, {true, true});
+  EXPECT_THAT(ask({numbers(20'000, 5), numbers(20'000, 1)}, nullptr, {true, true}).status,
+              FailsWith("memory.exhausted"));
+  EXPECT_THAT(kept.status, IsOk());
+}
+
+TEST_F(LaneSetTest, TakesNothingWithGaps) {
+  open_sim();
+  const Tensor all = numbers(8, 1);
+  const Tensor every_other(DType::kF32, {4}, Shape{2}, all.buffer(), 0);
+
+  EXPECT_THAT(ask({every_other, numbers(4, 1)}).status, FailsWith("lane.input"));
 }
 
 TEST_F(LaneSetTest, SaysWhichCopyFailed) {

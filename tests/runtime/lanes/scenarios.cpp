@@ -1,6 +1,7 @@
 #include "tests/runtime/lanes/scenarios.h"
 
 #include "tests/runtime/lanes/lane_rig.h"
+#include "tests/support/tensors.h"
 
 #include <algorithm>
 #include <iterator>
@@ -58,7 +59,178 @@ int items_for(const RigOptions& options, int load) {
   return static_cast<int>(options.lanes * options.slots) * load;
 }
 
+// Adds a number to each of its input's, and fails for those that begin with a number in `failing`.
+class AddingProgram final : public DeviceProgram {
+ public:
+  AddingProgram(std::int32_t number, std::set<int> failing)
+      : number_(number), failing_(std::move(failing)) {}
+
+  std::string_view name() const override { return "add"; }
+  Result<Plan> plan(std::span<const Tensor> inputs) override {
+    return Plan{{{DType::kI32, inputs[0].shape()}}, 64, nullptr};
+  }
+  Status run(const Run& run) override {
+    const auto numbers = run.inputs[0].span<std::int32_t>();
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      run.outputs[0].data<std::int32_t>()[i] = numbers[i] + number_;
+    }
+    const bool fails = !numbers.empty() && failing_.contains(numbers[0]);
+    return fails ? invalid("program.failed", "not this one") : Status::ok();
+  }
+
+ private:
+  const std::int32_t number_;
+  const std::set<int> failing_;
+};
+
+// Items go through two sets of lanes, and stay on the device in between.
+class Relay {
+ public:
+  static constexpr std::int32_t kFirst = 1000, kSecond = 1'000'000;
+
+  Relay(Draw& draw, const RigOptions& options, std::set<int> failing)
+      : sim_(std::make_shared<SimDevice>(clock_, options.sim)),
+        pool_(std::make_shared<DevicePool>(sim_)),
+        rows_(draw.from(1, 3)),
+        elements_(options.input_elements),
+        failing_(std::move(failing)),
+        first_(lanes(draw, options, kFirst, "first")),
+        second_(lanes(draw, options, kSecond, "second")) {}
+  ~Relay() {
+    first_.reset();
+    second_.reset();
+  }
+
+  bool serve(int callers, int items) {
+    to_submit_ = items;
+    told_.assign(static_cast<std::size_t>(items), 0);
+    for (int i = 0; i < callers; ++i) submit();
+    const TimePoint limit = clock_->now() + 100s;
+    while (untold_ > 0) {
+      if (poller_->is_idle() || clock_->now() > limit) return false;
+      if (poller_->step() == CompletionPoller::Turn::kAsked) clock_->advance(1us);
+    }
+    return true;
+  }
+
+  Violations violations() const {
+    Violations all = sim_->races();
+    all.insert(all.end(), wrong_.begin(), wrong_.end());
+    for (std::size_t item = 0; item < told_.size(); ++item) {
+      if (told_[item] == 1) continue;
+      all.push_back("item " + std::to_string(item) + " was told " + std::to_string(told_[item]) +
+                    " times");
+    }
+    return all;
+  }
+
+ private:
+  std::unique_ptr<LaneSet> lanes(Draw& draw, const RigOptions& options, std::int32_t number,
+                                 const char* name) {
+    std::vector<std::shared_ptr<DeviceProgram>> programs;
+    const int count = draw.from(1, 3);
+    for (int i = 0; i < count; ++i) {
+      programs.push_back(std::make_shared<AddingProgram>(number, failing_));
+    }
+    LaneOptions lane_options;
+    lane_options.node = name;
+    lane_options.slots = options.slots;
+    lane_options.fault = options.fault;
+    lane_options.pool = pool_;
+    return std::move(*LaneSet::create(sim_, poller_, std::move(programs), lane_options));
+  }
+
+  Tensor numbers(int item) const {
+    return tensor_of<std::int32_t>(
+        {1, elements_}, std::vector<std::int32_t>(static_cast<std::size_t>(elements_), item));
+  }
+
+  void submit() {
+    if (to_submit_ == 0) return;
+    const int item = static_cast<int>(told_.size()) - to_submit_--;
+    ++untold_;
+    LaneWork work;
+    work.inputs.push_back(numbers(item));
+    work.stays = {true};
+    work.done = [this, item](Status status, std::span<Tensor> outputs) {
+      if (status.is_ok()) {
+        hand_on(item, outputs[0]);
+      } else {
+        hear(item, status, failing_.contains(item));
+      }
+    };
+    first_->submit(std::move(work));
+  }
+
+  // One row that is on the device, and the same for each other from the host.
+  void hand_on(int item, const Tensor& made) {
+    if (made.buffer().is_on_host()) wrong_.push_back("a result did not stay");
+    LaneWork work;
+    if (rows_ == 1) {
+      work.inputs.push_back(made);
+    } else {
+      work.inputs.emplace_back(DType::kI32, Shape{rows_, elements_}, Shape{0, 1}, made.buffer(), 0);
+      work.rows = {{made}};
+      for (int row = 1; row + 1 < rows_; ++row) work.rows[0].push_back(numbers(item + kFirst));
+    }
+    work.done = [this, item](Status status, std::span<Tensor> outputs) {
+      const bool fails = failing_.contains(item + kFirst);
+      if (status.is_ok() && !is_right(item, outputs[0])) {
+        wrong_.push_back("item " + std::to_string(item) + " has wrong numbers");
+      }
+      hear(item, status, fails);
+    };
+    second_->submit(std::move(work));
+  }
+
+  // The last row was not given, and so was zero.
+  bool is_right(int item, const Tensor& output) const {
+    const auto got = output.span<std::int32_t>();
+    const auto count = static_cast<std::size_t>(elements_);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const bool was_given = rows_ == 1 || i < count * static_cast<std::size_t>(rows_ - 1);
+      if (got[i] != (was_given ? item + kFirst + kSecond : kSecond)) return false;
+    }
+    return true;
+  }
+
+  void hear(int item, const Status& status, bool fails) {
+    if (status.is_ok() == fails) {
+      wrong_.push_back("item " + std::to_string(item) + " came out as `" + status.message() + "`");
+    }
+    if (++told_[static_cast<std::size_t>(item)] == 1) --untold_;
+    submit();
+  }
+
+  const std::shared_ptr<SteppingClock> clock_ = std::make_shared<SteppingClock>();
+  const std::shared_ptr<CompletionPoller> poller_ = std::make_shared<CompletionPoller>(clock_);
+  const std::shared_ptr<SimDevice> sim_;
+  const std::shared_ptr<DevicePool> pool_;
+  const std::int64_t rows_, elements_;
+  const std::set<int> failing_;
+  std::unique_ptr<LaneSet> first_, second_;
+  std::vector<int> told_;
+  Violations wrong_;
+  int to_submit_ = 0, untold_ = 0;
+};
+
 }  // namespace
+
+Violations handed_on(std::uint64_t seed, LaneFault fault) {
+  constexpr int kItems = 100;
+  Draw draw(seed);
+  const RigOptions options = drawn_options(draw, seed, fault);
+  std::set<int> failing;
+  for (int item = 0; item < kItems; ++item) {
+    if (draw.one_in(15)) failing.insert(item);
+    if (draw.one_in(15)) failing.insert(item + Relay::kFirst);
+  }
+  Relay relay(draw, options, std::move(failing));
+  Violations violations;
+  expect(violations, relay.serve(draw.from(1, 20), kItems), "work was left behind");
+  add(violations, relay.violations());
+  return violations;
+}
 
 Violations steady(std::uint64_t seed, LaneFault fault) {
   Draw draw(seed);

@@ -17,6 +17,9 @@ Violations steady(std::uint64_t seed, LaneFault fault);
 // The same with calls that the device refuses, work that fails on it, and items that the program
 // does not like: each failure is to reach its item and no other.
 Violations failing(std::uint64_t seed, LaneFault fault);
+// What one set of lanes makes stays on the device, for another set: some of it alone, some put
+// together with what lies in the host's memory. Some fail.
+Violations handed_on(std::uint64_t seed, LaneFault fault);
 // The device is lost on the way.
 Violations lost(std::uint64_t seed, LaneFault fault);
 // Kernels hang, until they end after all.
