@@ -1,4 +1,6 @@
-#include "tests/gpu/support/frame_program.h"
+#include "sluice/nodes/image/tensor_step.h"
+#include "sluice/runtime/lanes/chain_program.h"
+
 #include "tests/gpu/support/lane_sections.h"
 #include "tests/gpu/support/load.h"
 #include "tests/gpu/support/report.h"
@@ -24,15 +26,20 @@ Result<std::vector<Tensor>> frames_of(LaneBench& bench, std::int64_t batch) {
   return std::vector{std::move(*pinned)};
 }
 
+// What `image.to_tensor` asks of the device, and the network behind it, as they are fused.
 Result<Programs> frame_programs(LaneBench& bench, std::size_t lanes) {
   Result<Programs> networks = bench.programs(lanes, Ending::kTopK);
   if (!networks) return networks;
+  TensorRecipe recipe;
+  recipe.width = recipe.height = static_cast<int>(bench.size());
+  recipe.scales.fill({1 / 127.5F, -1});
+  Result<Programs> tensors = gpu::make_step_programs(std::make_shared<TensorStep>(recipe),
+                                                     "image.to_tensor", *bench.rig().device, lanes);
+  if (!tensors) return tensors;
   Programs all;
-  for (const std::shared_ptr<DeviceProgram>& network : *networks) {
-    Result<std::shared_ptr<DeviceProgram>> program =
-        FrameProgram::create(*bench.rig().device, network, bench.size());
-    if (!program) return program.status();
-    all.push_back(std::move(*program));
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    all.push_back(std::make_shared<ChainProgram>(std::vector<ChainProgram::Link>{
+        {std::move((*tensors)[lane])}, {std::move((*networks)[lane])}}));
   }
   return all;
 }
