@@ -1,5 +1,6 @@
 #include "sluice/runtime/lane_chain.h"
 
+#include "sluice/runtime/lanes/alignment.h"
 #include "sluice/runtime/lanes/chain_program.h"
 #include "sluice/runtime/node_host.h"
 
@@ -11,6 +12,8 @@
 
 namespace sluice {
 namespace {
+
+constexpr std::int64_t kAnyNumber = std::numeric_limits<std::int64_t>::max();
 
 // The place of output `port` among those that are tensors, as which its program gives it.
 std::size_t program_output(const Ports& ports, std::size_t port) {
@@ -41,8 +44,31 @@ Status check_place(std::span<const Tensor> inputs) {
   return Status::ok();
 }
 
+bool are_alike(std::span<const Tensor> a, std::span<const Tensor> b) {
+  return std::ranges::equal(a, b, [](const Tensor& x, const Tensor& y) {
+    return x.dtype() == y.dtype() && x.shape() == y.shape();
+  });
+}
+
+// What the program gives for all inputs together, one after the other.
+Result<DeviceProgram::Plan> plan_of_each(DeviceProgram& program, std::span<const Tensor> inputs) {
+  DeviceProgram::Plan all;
+  for (const Tensor& input : inputs) {
+    Result<DeviceProgram::Plan> plan = program.plan({&input, 1});
+    if (!plan) return plan;
+    if (all.outputs.empty()) {
+      all.outputs = std::move(plan->outputs);
+      continue;
+    }
+    for (std::size_t k = 0; k < all.outputs.size(); ++k) {
+      all.outputs[k].shape[0] += plan->outputs[k].shape[0];
+    }
+  }
+  return all;
+}
+
 Stacking stacking_of(std::span<PlanNode* const> nodes) {
-  Stacking all{std::numeric_limits<std::int64_t>::max(), false, true};
+  Stacking all{kAnyNumber, false};
   for (const PlanNode* node : nodes) {
     const Stacking& own = node->ports.stacking;
     all.most = std::min(all.most, own.most);
@@ -115,6 +141,8 @@ LaneChain::LaneChain(NodeServices& host, std::span<PlanNode* const> nodes)
     }
     members_.push_back(std::move(member));
   }
+  gathers_ = is_fused() && nodes.front()->ports.stacking.most == kAnyNumber &&
+             nodes.front()->ports.inputs.size() == 1;
   for (std::size_t i = 0; i + 1 < nodes.size(); ++i) {
     Member& member = *members_[i];
     member.passed_on_port = nodes[i]->fused->output;
@@ -193,7 +221,10 @@ Result<std::vector<std::shared_ptr<DeviceProgram>>> LaneChain::programs(Device& 
     }
   }
   std::vector<std::shared_ptr<DeviceProgram>> all;
-  for (auto& links : chains) all.push_back(std::make_shared<ChainProgram>(std::move(links)));
+  const auto first = gathers_ ? ChainProgram::First::kTakesEach : ChainProgram::First::kTakesAll;
+  for (auto& links : chains) {
+    all.push_back(std::make_shared<ChainProgram>(std::move(links), first));
+  }
   return all;
 }
 
@@ -291,7 +322,7 @@ void LaneChain::process_batch(std::size_t worker, std::span<Item> items) {
 std::span<LaneRun> LaneCall::begin(LaneChain& chain, std::size_t worker, std::span<Item> items) {
   take_inputs(chain, worker, items);
   while (!order_.empty()) {
-    take_group(chain.stacking_.most);
+    take_group(chain);
     LaneRun run;
     run.items = group_;
     // A device gets few different batches, since it chooses and records its work for each.
@@ -307,6 +338,7 @@ std::span<LaneRun> LaneCall::begin(LaneChain& chain, std::size_t worker, std::sp
     }
   }
   inputs_.clear();
+  passed_on_.clear();
   return runs_;
 }
 
@@ -338,44 +370,89 @@ void LaneCall::take_inputs(LaneChain& chain, std::size_t worker, std::span<Item>
                     [&](std::size_t i) { return std::pair(inputs_[i].front().elements(), i); });
 }
 
-// Moves the first item in order, and those that are like it, from the order to the group: as many
-// as one run takes.
-void LaneCall::take_group(std::int64_t most) {
-  const auto is_like = [](const Tensor& a, const Tensor& b) {
-    return a.dtype() == b.dtype() && a.shape() == b.shape();
+// Moves the first item in order, and those that go with it, from the order to the group: as many as
+// one run takes. Those that are alike stand one after the other.
+void LaneCall::take_group(const LaneChain& chain) {
+  const std::size_t first = order_.front();
+  const Shape* const passed_on = chain.gathers_ ? shape_passed_on(chain, first) : nullptr;
+  const auto joins = [&](std::size_t i) {
+    if (are_alike(inputs_[i], inputs_[first])) return true;
+    const Shape* const other = passed_on != nullptr ? shape_passed_on(chain, i) : nullptr;
+    return other != nullptr && *other == *passed_on;
   };
-  const std::vector<Tensor>& first = inputs_[order_.front()];
   group_.clear();
   std::erase_if(order_, [&](std::size_t i) {
-    const bool joins =
-        std::cmp_less(group_.size(), most) && std::ranges::equal(inputs_[i], first, is_like);
-    if (joins) group_.push_back(i);
-    return joins;
+    const bool is_taken = std::cmp_less(group_.size(), chain.stacking_.most) && joins(i);
+    if (is_taken) group_.push_back(i);
+    return is_taken;
   });
+  std::ranges::stable_sort(group_, [&](std::size_t a, std::size_t b) {
+    return std::ranges::lexicographical_compare(inputs_[a].front().shape(),
+                                                inputs_[b].front().shape());
+  });
+}
+
+// Null where the first node cannot take such an item, or where what it makes of it would not lie as
+// programs want it behind that of others. REQUIRES: a chain that gathers.
+const Shape* LaneCall::shape_passed_on(const LaneChain& chain, std::size_t item) {
+  const Tensor& input = inputs_[item].front();
+  const auto known =
+      std::ranges::find(passed_on_, input.shape(), &std::pair<Shape, std::optional<Shape>>::first);
+  if (known != passed_on_.end()) return known->second ? &*known->second : nullptr;
+  std::optional<Shape> shape;
+  const LaneChain::Member& first = *chain.members_.front();
+  const Tensor alone = input.reshaped(with_batch(input.shape(), 1));
+  const Result<DeviceProgram::Plan> plan = first.program->plan({&alone, 1});
+  const auto lies_well = [](const TensorSpec& output) {
+    return output.shape.rank() > 0 && output.size_bytes() % kOperandAlignment == 0;
+  };
+  if (plan && std::ranges::all_of(plan->outputs, lies_well)) {
+    shape = plan->outputs[first.passed_on].shape;
+  }
+  passed_on_.reserve(inputs_.size());  // so that those given before stay where they are
+  const auto& added = passed_on_.emplace_back(input.shape(), shape);
+  return added.second ? &*added.second : nullptr;
+}
+
+// Each part of the group is an input, or several, of its own; there is one where all are alike.
+// What is missing to a batch is of the last one's shape.
+Status LaneCall::put_together(LaneRun& run, std::int64_t batch, Item& payer) {
+  for (std::size_t begin = 0; begin < group_.size();) {
+    std::size_t end = begin + 1;
+    while (end < group_.size() && are_alike(inputs_[group_[begin]], inputs_[group_[end]])) ++end;
+    const std::int64_t missing = end == group_.size() ? batch - static_cast<std::int64_t>(end) : 0;
+    const Status status = put_together(run, std::span(group_).subspan(begin, end - begin),
+                                       static_cast<std::int64_t>(end - begin) + missing, payer);
+    if (!status.is_ok()) return status;
+    run.parts.back().end_row = end;
+    begin = end;
+  }
+  return Status::ok();
 }
 
 // Floats and bytes go as rows, which the lane copies to where the device takes them; what shapes
 // may depend on is put together here.
-Status LaneCall::put_together(LaneRun& run, std::int64_t batch, Item& payer) {
-  const std::vector<Tensor>& first = inputs_[group_.front()];
-  run.work.rows.resize(first.size());
-  for (std::size_t input = 0; input < first.size(); ++input) {
-    const Tensor& like = first[input];
-    const Shape shape = with_batch(like.shape(), batch);
-    run.inputs.push_back(like.shape());
-    if (batch == 1) {
+Status LaneCall::put_together(LaneRun& run, std::span<const std::size_t> alike, std::int64_t rows,
+                              Item& payer) {
+  LaneRun::Part& part = run.parts.emplace_back();
+  for (std::size_t input = 0; input < inputs_[alike.front()].size(); ++input) {
+    const Tensor& like = inputs_[alike.front()][input];
+    const Shape shape = with_batch(like.shape(), rows);
+    Rows& own_rows = run.work.rows.emplace_back();
+    part.inputs.push_back(like.shape());
+    if (rows == 1) {
       run.work.inputs.push_back(like.reshaped(shape));
     } else if (like.dtype() == DType::kF32 || like.dtype() == DType::kU8) {
       const auto offset = static_cast<std::size_t>(like.raw() - like.buffer().data());
       run.work.inputs.emplace_back(like.dtype(), shape, with_batch(like.strides(), 0),
                                    like.buffer(), offset);
-      for (const std::size_t i : group_) run.work.rows[input].push_back(inputs_[i][input]);
+      for (const std::size_t i : alike) own_rows.push_back(inputs_[i][input]);
     } else {
       Result<Tensor> whole = payer.allocate_tensor(like.dtype(), shape);
       if (!whole) return whole.status();
       std::memset(whole->raw(), 0, whole->size_bytes());
-      for (std::size_t row = 0; row < group_.size(); ++row) {
-        std::memcpy(whole->raw() + row * like.size_bytes(), inputs_[group_[row]][input].raw(),
+      for (std::size_t row = 0; row < alike.size(); ++row) {
+        std::memcpy(whole->raw() + row * like.size_bytes(), inputs_[alike[row]][input].raw(),
                     like.size_bytes());
       }
       run.work.inputs.push_back(std::move(*whole));
@@ -391,7 +468,9 @@ bool LaneCall::check(LaneChain& chain, std::size_t worker, std::span<Item> items
   std::vector<Tensor> inputs = run.work.inputs;
   Status status;
   for (const auto& member : chain.members_) {
-    Result<DeviceProgram::Plan> plan = member->program->plan(inputs);
+    const bool is_each = member == chain.members_.front() && chain.gathers_;
+    Result<DeviceProgram::Plan> plan =
+        is_each ? plan_of_each(*member->program, inputs) : member->program->plan(inputs);
     if (!plan) {
       status = plan.status();
     } else {
@@ -451,6 +530,9 @@ void LaneCall::end(LaneChain& chain, std::size_t worker, std::span<Item> items) 
 // Lets each node emit what its program has made of the item, until one rejects it.
 void LaneCall::give(LaneChain& chain, std::size_t worker, Item& item, const LaneRun& run,
                     std::int64_t row) {
+  const auto part = std::ranges::find_if(run.parts, [&](const LaneRun::Part& candidate) {
+    return std::cmp_less(row, candidate.end_row);
+  });
   std::size_t given = 0;
   for (std::size_t m = 0; m < chain.members_.size(); ++m) {
     LaneChain::Member& member = *chain.members_[m];
@@ -465,7 +547,7 @@ void LaneCall::give(LaneChain& chain, std::size_t worker, Item& item, const Lane
     Context ctx(*member.on_device, &own, worker);
     if (m > 0) member.items.fetch_add(1, std::memory_order_relaxed);
     Status status = node_calls::device_outputs(
-        *member.node, ctx, m == 0 ? std::span(run.inputs) : std::span(&run.passed_on[m - 1], 1),
+        *member.node, ctx, m == 0 ? std::span(part->inputs) : std::span(&run.passed_on[m - 1], 1),
         rows_);
     if (!status.is_ok()) {
       emissions_.clear();

@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sluice {
@@ -61,14 +63,22 @@ class LaneChain {
   std::vector<std::unique_ptr<Member>> members_;
   std::size_t main_ = 0;  // of them
   Stacking stacking_;
+  // The first node takes any number of items, and each on its own: what it makes of them is put
+  // together for the others.
+  bool gathers_ = false;
   bool keeps_ = false;  // something on the device
 };
 
 // One run of a chain's program, for some of a call's items.
 struct LaneRun {
+  // Items that are alike in what goes in.
+  struct Part {
+    std::size_t end_row = 0;
+    std::vector<Shape> inputs;  // of one of them
+  };
   LaneWork work;
   std::vector<std::size_t> items;  // by row
-  std::vector<Shape> inputs;       // of one item
+  std::vector<Part> parts;
   // Of a chain of several, by node: how many outputs its program has, and the shape that one item's
   // passed on output has.
   std::vector<std::size_t> output_counts;
@@ -91,14 +101,20 @@ class LaneCall {
 
  private:
   void take_inputs(LaneChain& chain, std::size_t worker, std::span<Item> items);
-  void take_group(std::int64_t most);
+  void take_group(const LaneChain& chain);
+  const Shape* shape_passed_on(const LaneChain& chain, std::size_t item);
   Status put_together(LaneRun& run, std::int64_t batch, Item& payer);
+  Status put_together(LaneRun& run, std::span<const std::size_t> alike, std::int64_t rows,
+                      Item& payer);
   bool check(LaneChain& chain, std::size_t worker, std::span<Item> items, LaneRun& run);
   static std::vector<bool> stays(const LaneChain& chain, const LaneRun& run);
   void give(LaneChain& chain, std::size_t worker, Item& item, const LaneRun& run, std::int64_t row);
 
   std::vector<std::vector<Tensor>> inputs_;  // by item
   std::vector<std::size_t> order_, group_;   // items
+  // What the first node passes on for an input of that shape; nothing where such items cannot be
+  // put together with others.
+  std::vector<std::pair<Shape, std::optional<Shape>>> passed_on_;
   std::vector<LaneRun> runs_;
   std::vector<Tensor> rows_;
   std::vector<Emission> emissions_;  // of one node for one item

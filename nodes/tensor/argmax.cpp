@@ -96,9 +96,7 @@ class Argmax final : public Node {
   }
 
   Result<std::vector<Tensor>> device_inputs(Context& ctx) override {
-    const Tensor& tensor = ctx.get(in);
-    if (const auto along = check_axis(tensor, ctx.option(axis)); !along) return along.status();
-    return dense_input(tensor, ctx);
+    return dense_input(ctx.get(in), ctx.option(axis), ctx);
   }
 
   Status check_device_input(Context& ctx, const Shape& item) override {

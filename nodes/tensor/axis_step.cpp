@@ -50,7 +50,8 @@ void fill_row(const Tensor& tensor, const AxisRows& row, float value) {
 
 }  // namespace
 
-Result<std::vector<Tensor>> dense_input(const Tensor& tensor, Context& ctx) {
+Result<std::vector<Tensor>> dense_input(const Tensor& tensor, std::int64_t axis, Context& ctx) {
+  if (const auto along = check_axis(tensor, axis); !along) return along.status();
   const ModelPort f32{.name = "in", .dtype = DType::kF32, .dims = {}};
   Result<Tensor> dense = contiguous_input(f32, tensor, ctx.budget());
   if (!dense) return dense.status();

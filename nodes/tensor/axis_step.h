@@ -11,8 +11,9 @@
 // several items are lines, [outer, n, inner]: n is the axis, the others stand around it.
 namespace sluice {
 
-// An item's tensor without gaps, copied only where it has some. REQUIRES: check_axis has passed.
-Result<std::vector<Tensor>> dense_input(const Tensor& tensor, Context& ctx);
+// An item's tensor without gaps, copied only where it has some. Errors: those of check_axis;
+// memory.limit.
+Result<std::vector<Tensor>> dense_input(const Tensor& tensor, std::int64_t axis, Context& ctx);
 
 // Shares of 1 along an axis of the items. A line that gives none becomes NaN. Gives the first share
 // of each line as well, which tells of that.

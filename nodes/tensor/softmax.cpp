@@ -67,9 +67,7 @@ class Softmax final : public Node {
   }
 
   Result<std::vector<Tensor>> device_inputs(Context& ctx) override {
-    const Tensor& scores = ctx.get(in);
-    if (const auto along = check_axis(scores, ctx.option(axis)); !along) return along.status();
-    return dense_input(scores, ctx);
+    return dense_input(ctx.get(in), ctx.option(axis), ctx);
   }
 
   Status check_device_input(Context& ctx, const Shape& item) override {

@@ -107,9 +107,10 @@ class Topk final : public Node {
 
   Result<std::vector<Tensor>> device_inputs(Context& ctx) override {
     const Tensor& tensor = ctx.get(in);
-    if (const auto along = check_axis(tensor, ctx.option(axis)); !along) return along.status();
+    Result<std::vector<Tensor>> dense = dense_input(tensor, ctx.option(axis), ctx);
+    if (!dense) return dense;
     if (Status status = check_device_input(ctx, tensor.shape()); !status) return status;
-    return dense_input(tensor, ctx);
+    return dense;
   }
 
   Status check_device_input(Context& ctx, const Shape& item) override {

@@ -11,9 +11,8 @@
 namespace sluice {
 
 // Programs of which each takes what the one before has made, as one piece of work: what goes from
-// one to the next stays in the device's memory. Its inputs are the first one's; its outputs are all
-// of theirs in that order, but for those that only the next one reads.
-// Threads, errors: as DeviceProgram says.
+// one to the next stays in the device's memory. Its outputs are all of theirs in that order, but
+// for those that only the next one reads. Threads, errors: as DeviceProgram says.
 class ChainProgram final : public DeviceProgram {
  public:
   struct Link {
@@ -22,15 +21,30 @@ class ChainProgram final : public DeviceProgram {
     std::size_t passed_on = 0;
     bool is_read_elsewhere = false;  // and is an output of the chain as well
   };
-  // REQUIRES: a link or more. What is passed on is f32.
-  explicit ChainProgram(std::vector<Link> links);
+  // What the chain's inputs are to its first program.
+  enum class First {
+    kTakesAll,  // they are its inputs
+    // Each is its one input, of other extents than the next, and it runs for one after the other.
+    // What it gives has the items as outermost axis, and is put together along that.
+    kTakesEach,
+  };
+  // REQUIRES: a link or more. What is passed on is f32. Of kTakesEach: items of equal outputs,
+  // whose bytes are a multiple of kOperandAlignment.
+  explicit ChainProgram(std::vector<Link> links, First first = First::kTakesAll);
 
   std::string_view name() const override { return name_; }
   Result<Plan> plan(std::span<const Tensor> inputs) override;
   Status run(const Run& run) override;
 
  private:
+  struct Step;
+  struct Prepared;
+  Result<Step> plan_step(std::size_t link, std::span<const Tensor> inputs) const;
+  Status run_step(std::size_t link, const Step& step, const Run& run,
+                  std::span<const Tensor> inputs, std::span<const Tensor> outputs) const;
+
   const std::vector<Link> links_;
+  const First first_;
   const std::string name_;
 };
 

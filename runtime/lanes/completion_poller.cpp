@@ -11,6 +11,14 @@
 namespace sluice {
 namespace {
 
+// Between two looks. Making way for others instead would be for as long as their time slice, where
+// all cores are busy, and the device would wait for so long.
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
 constexpr Duration kForGood = std::chrono::hours(24);
 // A nap that ends soon is not worth the 16 us that waking its sleeper costs.
 constexpr Duration kWorthWaking = std::chrono::microseconds(50);
@@ -137,7 +145,7 @@ PollingThread::PollingThread(std::shared_ptr<CompletionPoller> poller)
         prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
         const std::stop_callback wake(stop, [&] { poller->wake(); });
         while (!stop.stop_requested() || !poller->is_idle()) {
-          if (poller->step() == CompletionPoller::Turn::kAsked) std::this_thread::yield();
+          if (poller->step() == CompletionPoller::Turn::kAsked) relax();
         }
       }) {}
 

@@ -1,5 +1,7 @@
 #include "sluice/runtime/lanes/lane.h"
 
+#include "sluice/runtime/lanes/alignment.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -7,12 +9,6 @@
 
 namespace sluice {
 namespace {
-
-constexpr std::size_t kAlignment = 256;  // of each tensor, as kernels like it
-
-std::size_t aligned(std::size_t bytes) {
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
 
 // Places parts one behind the other; gives the bytes they take together.
 class Layout {

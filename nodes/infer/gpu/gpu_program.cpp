@@ -10,8 +10,9 @@
 namespace sluice::gpu {
 namespace {
 
-constexpr std::size_t kMaxReady = 32;     // plans that a lane keeps ready
-constexpr std::size_t kMaxRecorded = 16;  // addresses a plan; a lane has two or three slots
+constexpr std::size_t kMaxReady = 32;       // plans that a lane keeps ready
+constexpr std::size_t kMaxCompiled = 4096;  // operators, before those that no plan uses are dropped
+constexpr std::size_t kMaxRecorded = 16;    // addresses a plan; a lane has two or three slots
 // A stream does its work in order, and a lane has fewer pieces of work in flight than this.
 constexpr std::uint64_t kRunsUntilDone = 64;
 
@@ -59,8 +60,12 @@ GpuProgram::~GpuProgram() {
       if (recorded.graph != nullptr) api_.graph_destroy(recorded.graph);
     }
   }
-  for (const Retired& retired : retired_) api_.graph_destroy(retired.graph);
-  for (const auto& [key, compiled] : compiled_) api_.compiled_destroy(compiled);
+  for (const Retired& retired : retired_) {
+    if (retired.graph != nullptr) api_.graph_destroy(retired.graph);
+  }
+  ready_.clear();
+  retired_.clear();
+  compiled_.clear();
   if (lane_ != nullptr) api_.lane_destroy(lane_);
 }
 
@@ -74,14 +79,25 @@ Result<DeviceProgram::Plan> GpuProgram::plan(std::span<const Tensor> inputs) {
   return Plan{(*made)->outputs, (*made)->arena_bytes, *made};
 }
 
-Result<sluice_cuda_compiled*> GpuProgram::compiled(const Step& step) {
+Result<GpuProgram::Compiled> GpuProgram::compiled(const Step& step) {
   const std::string key(reinterpret_cast<const char*>(&step.op), sizeof(step.op));
   if (const auto found = compiled_.find(key); found != compiled_.end()) return found->second;
   sluice_cuda_compiled* made = nullptr;
   const Status status = check(api_.compile(lane_, &step.op, &made), step.origin);
   if (!status.is_ok()) return status;
-  compiled_.emplace(key, made);
-  return made;
+  Compiled compiled(made, api_.compiled_destroy);
+  compiled_.emplace(key, compiled);
+  return compiled;
+}
+
+// Inputs of ever new shapes want ever new operators.
+void GpuProgram::drop_unused() {
+  if (compiled_.size() <= kMaxCompiled) return;
+  std::erase_if(compiled_, [&](auto& entry) {
+    if (entry.second.use_count() > 1) return false;
+    retired_.push_back({nullptr, runs_, std::move(entry.second)});
+    return true;
+  });
 }
 
 Result<GpuProgram::Ready*> GpuProgram::ready(std::shared_ptr<const GpuPlan> plan) {
@@ -94,15 +110,16 @@ Result<GpuProgram::Ready*> GpuProgram::ready(std::shared_ptr<const GpuPlan> plan
   Ready made;
   made.plan = std::move(plan);
   for (const Step& step : made.plan->steps) {
-    Result<sluice_cuda_compiled*> operator_made = compiled(step);
+    Result<Compiled> operator_made = compiled(step);
     if (!operator_made) return operator_made.status();
-    made.steps.push_back(*operator_made);
+    made.steps.push_back(std::move(*operator_made));
   }
   ready_.push_front(std::move(made));
   if (ready_.size() > kMaxReady) {
     forget(ready_.back());
     ready_.pop_back();
   }
+  drop_unused();
   return &ready_.front();
 }
 
@@ -117,7 +134,7 @@ void GpuProgram::retire(sluice_cuda_graph* graph) {
 Status GpuProgram::run(const Run& run) {
   ++runs_;
   while (!retired_.empty() && retired_.front().at_run + kRunsUntilDone < runs_) {
-    api_.graph_destroy(retired_.front().graph);
+    if (retired_.front().graph != nullptr) api_.graph_destroy(retired_.front().graph);
     retired_.pop_front();
   }
   Result<Ready*> found = ready(std::static_pointer_cast<const GpuPlan>(run.prepared));
@@ -143,7 +160,7 @@ Status GpuProgram::queue(const Ready& ready, const Run& run) {
     for (std::size_t k = 0; k < step.outputs.size(); ++k) {
       outputs[k] = address_of(step.outputs[k], *ready.plan, run);
     }
-    const int result = api_.run(ready.steps[i], run.stream, inputs.data(), outputs.data());
+    const int result = api_.run(ready.steps[i].get(), run.stream, inputs.data(), outputs.data());
     if (result != SLUICE_CUDA_OK) return check(result, step.origin);
   }
   return Status::ok();

@@ -38,10 +38,11 @@ class GpuProgram final : public DeviceProgram {
     Addresses addresses;
     sluice_cuda_graph* graph = nullptr;  // null: it came once
   };
+  using Compiled = std::shared_ptr<sluice_cuda_compiled>;
   // A plan made ready for this lane.
   struct Ready {
     std::shared_ptr<const GpuPlan> plan;
-    std::vector<sluice_cuda_compiled*> steps;
+    std::vector<Compiled> steps;
     std::list<Recorded> recorded;  // latest first
     bool can_record = true;
   };
@@ -49,7 +50,8 @@ class GpuProgram final : public DeviceProgram {
   GpuProgram(std::shared_ptr<PlanSource> source, std::string name);
   Status open(const std::string& cache_folder);
   Result<Ready*> ready(std::shared_ptr<const GpuPlan> plan);
-  Result<sluice_cuda_compiled*> compiled(const Step& step);
+  Result<Compiled> compiled(const Step& step);
+  void drop_unused();
   Status queue(const Ready& ready, const Run& run);
   // The recorded work at these addresses; null where it has to be queued step by step.
   Result<sluice_cuda_graph*> recorded(Ready& ready, const Run& run, Addresses addresses);
@@ -62,12 +64,13 @@ class GpuProgram final : public DeviceProgram {
   const std::string name_;
   const sluice_cuda_api& api_;
   sluice_cuda_lane* lane_ = nullptr;
-  std::map<std::string, sluice_cuda_compiled*> compiled_;  // by the operator's bytes
-  std::list<Ready> ready_;                                 // latest first
-  // Recorded work that is not wanted any more, which the device may still be at.
+  std::map<std::string, Compiled> compiled_;  // by the operator's bytes
+  std::list<Ready> ready_;                    // latest first
+  // What is not wanted any more, which the device may still be at.
   struct Retired {
     sluice_cuda_graph* graph;
     std::uint64_t at_run;
+    Compiled compiled = nullptr;
   };
   std::deque<Retired> retired_;
   std::uint64_t runs_ = 0;

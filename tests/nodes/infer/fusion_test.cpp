@@ -1,10 +1,13 @@
 #include "sluice/graphs/make_plan.h"
 #include "sluice/graphs/render.h"
+#include "sluice/runtime/lane_chain.h"
+#include "sluice/runtime/lanes/sim_device.h"
 #include "sluice/runtime/pipeline.h"
 
 #include "tests/nodes/image/pictures.h"
 #include "tests/nodes/infer/graph/onnx_writer.h"
 #include "tests/support/tensors.h"
+#include "tests/support/token_watcher.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -23,6 +26,7 @@ namespace sluice {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::flat_image;
 using ::testing::HasSubstr;
 using testing::image_of;
 using ::testing::IsEmpty;
@@ -299,6 +303,96 @@ TEST(Fusion, LeavesWhatOnlyItsDeviceReadsThere) {
       ::testing::ContainsRegex("model +-> +all\\.b .* on sim, after d2d f32, then d2d f32"));
 
   expect_as_on_the_cpu(joined, "all");
+}
+
+// What a host is to the nodes, without an engine.
+class StubHost final : public NodeServices {
+ public:
+  explicit StubHost(const PlanNode& node) {
+    options = &node.options;
+    common = &node.common;
+    ports = &node.ports;
+    wanted.assign(node.wanted.begin(), node.wanted.end());
+    node_name = node.name;
+  }
+  const std::shared_ptr<MemoryBudget>& budget() override { return budget_; }
+  Clock& clock() override { return *clock_; }
+  std::stop_token stop() override { return {}; }
+  void fail_run(Status status) override { ADD_FAILURE() << status.message(); }
+
+ private:
+  const std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
+  const std::shared_ptr<Clock> clock_ = Clock::system();
+};
+
+// The runs that a chain of all nodes but the first and the last makes of pictures of these sizes,
+// as "items: shapes of inputs".
+std::vector<std::string> runs_for(const std::string& nodes, const std::string& last,
+                                  const std::vector<std::pair<int, int>>& sizes) {
+  Plan plan = planned(pipeline(nodes, last, "sim"));
+  std::vector<PlanNode*> members;
+  for (const std::size_t node : plan.chain_from(1)) members.push_back(&plan.nodes[node]);
+  const PlanNode fused = LaneChain::fused(plan, members);
+  StubHost host(fused);
+  LaneChain chain(host, members);
+  EXPECT_TRUE(chain.open(1).is_ok());
+  const auto device = std::make_shared<SimDevice>(Clock::system(), SimOptions());
+  EXPECT_TRUE(chain.programs(*device, 1));
+
+  testing::TokenWatcher watcher;
+  std::vector<TokenRef> tokens;
+  std::vector<PayloadRef> payloads;
+  std::vector<std::vector<Emission>> emissions(sizes.size());
+  for (const auto& [width, height] : sizes) {
+    tokens.push_back(watcher.make("item"));
+    payloads.push_back(PayloadRef::make(flat_image(width, height, 3, 9)));
+  }
+  std::vector<Item> items;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    items.emplace_back(host, std::span(&payloads[i], 1), *tokens[i], i, emissions[i]);
+  }
+  LaneCall call;
+  std::vector<std::string> runs;
+  for (const LaneRun& run : call.begin(chain, 0, items)) {
+    std::string text;
+    for (const std::size_t item : run.items)
+      text += (text.empty() ? "" : " ") + std::to_string(item);
+    text += ":";
+    for (const Tensor& input : run.work.inputs) text += " " + input.shape().to_string();
+    runs.push_back(text);
+  }
+  EXPECT_TRUE(chain.close().is_ok());
+  for (const Item& item : items) EXPECT_TRUE(const_cast<Item&>(item).status().is_ok());
+  return runs;
+}
+
+// A model runs once for pictures of any size that become tensors of one.
+TEST(Fusion, PutsPicturesOfAllSizesTogether) {
+  const auto nodes = [](const std::string& size, const std::string& batch) {
+    return "  tensor: { type: image.to_tensor, from: photos, " + size + ", DEVICE }\n" +
+           model_node("DEVICE, batch: { max: " + batch + " }");
+  };
+  const std::vector<std::pair<int, int>> sizes{{9, 4}, {5, 5}, {9, 4}, {4, 9}, {5, 5}};
+
+  EXPECT_THAT(runs_for(nodes("width: 4, height: 3", "8"), "model", sizes),
+              ElementsAre("0 2 1 4 3: [2,4,9,3] [2,5,5,3] [4,9,4,3]"));
+  EXPECT_THAT(runs_for(nodes("width: 4, height: 3", "2"), "model", sizes),
+              ElementsAre("1 4: [2,5,5,3]", "0 2: [2,4,9,3]", "3: [1,9,4,3]"));
+  // Here the tensors have the sizes of the pictures.
+  EXPECT_THAT(runs_for(nodes("channels: bgr", "8"), "model", sizes),
+              ElementsAre("1 4: [2,5,5,3]", "0 2: [2,4,9,3]", "3: [1,9,4,3]"));
+  // 84 bytes a tensor, so that the second would not begin where programs want it.
+  EXPECT_THAT(runs_for(nodes("width: 7, height: 1", "8"), "model", sizes),
+              ElementsAre("1 4: [2,5,5,3]", "0 2: [2,4,9,3]", "3: [1,9,4,3]"));
+}
+
+TEST(Fusion, PutsFewPicturesOfAllSizesIntoAFixedBatch) {
+  const std::string nodes =
+      "  tensor: { type: image.to_tensor, from: photos, width: 4, height: 3, DEVICE }\n"
+      "  model: { type: infer, from: tensor, model: " +
+      log_model(4, "fusion_four.onnx") + ", batch: { max: 4 }, DEVICE }\n";
+
+  EXPECT_THAT(runs_for(nodes, "model", {{9, 4}, {5, 5}}), ElementsAre("0 1: [1,4,9,3] [3,5,5,3]"));
 }
 
 // A program that gets tensors where they are, and gives them so.

@@ -69,11 +69,12 @@ class ChainProgramTest : public ::testing::Test {
         *LaneSet::create(sim_, poller_, {std::make_shared<ChainProgram>(std::move(links))}, {}));
   }
   Answer ask(std::vector<float> numbers) {
-    std::optional<Answer> answer;
     const auto count = static_cast<std::int64_t>(numbers.size());
-    lanes_->submit({{tensor_of<float>({count}, std::move(numbers))},
-                    nullptr,
-                    [&](Status status, std::span<Tensor> outputs) {
+    return ask_all({tensor_of<float>({count}, std::move(numbers))});
+  }
+  Answer ask_all(std::vector<Tensor> inputs) {
+    std::optional<Answer> answer;
+    lanes_->submit({std::move(inputs), nullptr, [&](Status status, std::span<Tensor> outputs) {
                       answer = Answer{std::move(status), {outputs.begin(), outputs.end()}};
                     }});
     while (!answer && !poller_->is_idle()) {
@@ -125,6 +126,56 @@ TEST_F(ChainProgramTest, TakesInputsOfAnySize) {
     ASSERT_THAT(answer.status, IsOk());
     EXPECT_EQ(values_of<float>(answer.outputs[1]), std::vector<float>(count, 4.0F));
   }
+}
+
+// Each row of its input, cut to four numbers, plus the row's length: rows of any length.
+class Cutting final : public DeviceProgram {
+ public:
+  std::string_view name() const override { return "cut"; }
+  Result<Plan> plan(std::span<const Tensor> inputs) override {
+    return Plan{{{DType::kF32, {inputs[0].shape()[0], 4}}}, 16, nullptr};
+  }
+  Status run(const Run& run) override {
+    const Shape& shape = run.inputs[0].shape();
+    for (std::int64_t row = 0; row < shape[0]; ++row) {
+      for (std::int64_t i = 0; i < 4; ++i) {
+        run.outputs[0].data<float>()[row * 4 + i] =
+            run.inputs[0].data<float>()[row * shape[1] + i] + static_cast<float>(shape[1]);
+      }
+    }
+    return Status::ok();
+  }
+};
+
+TEST_F(ChainProgramTest, PutsTogetherWhatTheFirstMakesOfEach) {
+  for (const bool is_read_elsewhere : {false, true}) {
+    lanes_ = std::move(*LaneSet::create(
+        sim_, poller_,
+        {std::make_shared<ChainProgram>(
+            std::vector<ChainProgram::Link>{{std::make_shared<Cutting>(), 0, is_read_elsewhere},
+                                            {std::make_shared<Adding>(100.0F, 9)}},
+            ChainProgram::First::kTakesEach)},
+        {}));
+    const std::vector<Tensor> inputs{
+        tensor_of<float>({1, 5}, {1, 2, 3, 4, 0}),
+        tensor_of<float>({2, 4}, {10, 20, 30, 40, 50, 60, 70, 80}),
+        tensor_of<float>({1, 7}, {5, 6, 7, 8, 0, 0, 0}),
+    };
+
+    const Answer answer = ask_all(inputs);
+
+    ASSERT_THAT(answer.status, IsOk());
+    ASSERT_EQ(answer.outputs.size(), is_read_elsewhere ? 3u : 2u);
+    const Tensor& result = answer.outputs[is_read_elsewhere ? 1 : 0];
+    EXPECT_EQ(result.shape(), (Shape{4, 4}));
+    EXPECT_THAT(values_of<float>(result), ElementsAre(106, 107, 108, 109, 114, 124, 134, 144, 154,
+                                                      164, 174, 184, 112, 113, 114, 115));
+    if (is_read_elsewhere) {
+      EXPECT_THAT(values_of<float>(answer.outputs[0]),
+                  ElementsAre(6, 7, 8, 9, 14, 24, 34, 44, 54, 64, 74, 84, 12, 13, 14, 15));
+    }
+  }
+  EXPECT_THAT(sim_->races(), IsEmpty());
 }
 
 TEST_F(ChainProgramTest, NamesTheProgramThatFails) {

@@ -1,6 +1,7 @@
 #include "sluice/graphs/make_plan.h"
 #include "sluice/nodes/image/tensor_step.h"
 #include "sluice/nodes/tensor/axis_step.h"
+#include "sluice/runtime/lanes/sim_device.h"
 #include "sluice/runtime/pipeline.h"
 
 #include "tests/nodes/image/pictures.h"
@@ -11,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -211,6 +213,49 @@ TEST(NodesOnADevice, ShowANanAmongTheLargestByAnOperator) {
 
   EXPECT_TRUE(has_nan(by_operators(std::make_shared<LargestStep>(0, 1), lines)[0]));
   EXPECT_TRUE(has_nan(by_host(LargestStep(0, 1), lines)[0]));
+}
+
+// The emulated operators, and how many of them there are.
+const sluice_cuda_api& counted_operators(int& live) {
+  static int* counter;
+  static sluice_cuda_api table;
+  counter = &live;
+  table = *testing::emulated_gpu()->operators();
+  table.compile = [](sluice_cuda_lane* lane, const sluice_cuda_op* op,
+                     sluice_cuda_compiled** made) {
+    ++*counter;
+    return testing::emulated_gpu()->operators()->compile(lane, op, made);
+  };
+  table.compiled_destroy = [](sluice_cuda_compiled* compiled) {
+    --*counter;
+    testing::emulated_gpu()->operators()->compiled_destroy(compiled);
+  };
+  return table;
+}
+
+TEST(NodesOnADevice, KeepABoundedNumberOfOperatorsForInputsOfAnySize) {
+  int live = 0;
+  int most = 0;
+  SimOptions options;
+  options.operators = &counted_operators(live);
+  const auto device = std::make_shared<SimDevice>(Clock::system(), std::move(options));
+  {
+    const auto programs =
+        *gpu::make_step_programs(std::make_shared<SoftmaxStep>(0), "step", *device, 1);
+    DeviceProgram& program = *programs.front();
+    const Tensor output = *Tensor::allocate(DType::kF32, {1, 2400});
+    const Tensor firsts = *Tensor::allocate(DType::kF32, {1, 1});
+    for (std::int64_t length = 1; length <= 2400; ++length) {
+      const Tensor input(DType::kF32, {1, length}, output.buffer());
+      const Result<DeviceProgram::Plan> plan = program.plan({&input, 1});
+      const std::vector<Tensor> outputs{input, firsts};
+      ASSERT_THAT(program.run({nullptr, {&input, 1}, outputs, {}, plan->prepared}), IsOk());
+      most = std::max(most, live);
+    }
+  }
+  EXPECT_GT(most, 4096);
+  EXPECT_LT(most, 4500);
+  EXPECT_EQ(live, 0);
 }
 
 // The CPU rounds to bytes on the way, as the libraries do whose filters it follows.
