@@ -73,7 +73,17 @@ Status ProcessHost::open() {
   return opened;
 }
 
+// A node that was put on a device because there is one goes on without where that cannot be used
+// after all.
 Status ProcessHost::open_lanes() {
+  Status opened = make_lanes();
+  if (opened.is_ok() || !plan_node_.common.device_is_chosen) return opened;
+  has_left_device_.store(true, std::memory_order_release);
+  Log(name()).warning("runs on the CPU: " + opened.message());
+  return Status::ok();
+}
+
+Status ProcessHost::make_lanes() {
   Result<Devices::Opened> device = engine_.devices().open(plan_node_.common.device);
   if (!device) return device.status();
   auto programs =

@@ -119,6 +119,7 @@ class ProcessHost final : public Host {
   void set_timer();
   void cancel_timer();
   Status open_lanes();
+  Status make_lanes();
   void look_for_loss(const Status& status);
 
   // Makes of an item what its call has made of it: where the node changes packets in place the

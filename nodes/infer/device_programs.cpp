@@ -2,12 +2,15 @@
 
 #include "sluice/nodes/infer/gpu/gpu_program.h"
 #include "sluice/nodes/infer/gpu/precision_check.h"
+#include "sluice/nodes/infer/gpu/run_once.h"
 #include "sluice/nodes/infer/native/native_model.h"
 #include "sluice/nodes/infer/session_program.h"
 #include "sluice/nodes/infer/user_cache.h"
 
 #include <cassert>
 #include <cstdio>
+#include <cstring>
+#include <utility>
 
 namespace sluice {
 namespace {
@@ -53,11 +56,28 @@ Result<Chosen> choose(const std::shared_ptr<const native::NativeModel>& model, D
   return Chosen{std::move(half), std::string("fp16 (") + error + " from fp32 on the CPU)"};
 }
 
+// Runs it once, of zeros.
+Status warm_up(Device& device, DeviceProgram& program, const Model& model,
+               const ExpectedRun& expected) {
+  if (expected.inputs.empty()) return Status::ok();
+  std::vector<Tensor> inputs;
+  for (std::size_t i = 0; i < expected.inputs.size(); ++i) {
+    Result<Tensor> zeros = Tensor::allocate(model.inputs()[i].dtype, expected.inputs[i]);
+    if (!zeros) return zeros.status();
+    std::memset(zeros->raw(), 0, zeros->size_bytes());
+    inputs.push_back(std::move(*zeros));
+  }
+  return gpu::run_once(device, program, inputs)
+      .status()
+      .with_context("trying `" + std::string(program.name()) + "` on " + device.name());
+}
+
 }  // namespace
 
 Result<DevicePrograms> make_device_programs(const std::shared_ptr<const Model>& model,
                                             const std::string& name, Device& device,
-                                            std::string_view precision, std::size_t lanes) {
+                                            std::string_view precision, std::size_t lanes,
+                                            const ExpectedRun& expected) {
   DevicePrograms made;
   Chosen chosen;
   if (device.operators() != nullptr) {
@@ -73,6 +93,10 @@ Result<DevicePrograms> make_device_programs(const std::shared_ptr<const Model>& 
         chosen.model ? gpu::GpuProgram::create(chosen.model, name, cache_folder())
                      : SessionProgram::create(model, name);
     if (!program) return program.status();
+    if (chosen.model) {
+      Status status = warm_up(device, **program, *model, expected);
+      if (!status.is_ok()) return status;
+    }
     made.programs.push_back(std::move(*program));
   }
   return made;

@@ -108,7 +108,10 @@ class Infer final : public Node {
     if (model_->may_wait()) ports.execution = ExecutionClass::kBlocking;
     const bool has_lanes = plan.common().has_lanes() && runs_on_device(plan);
     if (has_lanes) ports.execution = ExecutionClass::kLanes;
-    if (has_lanes) ports.stacking = stacking(plan);
+    if (has_lanes) {
+      ports.stacking = stacking(plan);
+      expected_ = expected_run(plan, ports.stacking.most);
+    }
     check_precision(plan, has_lanes);
     ports.model = {std::string(model_->backend()), why_};
     return ports;
@@ -146,7 +149,7 @@ class Infer final : public Node {
                                                                std::size_t lanes) override {
     const std::string name = std::filesystem::path(ctx.option(model).text).filename();
     Result<DevicePrograms> made =
-        make_device_programs(model_, name, device, ctx.option(precision).word, lanes);
+        make_device_programs(model_, name, device, ctx.option(precision).word, lanes, expected_);
     if (!made) return made.status();
     ctx.log().info(std::to_string(lanes) + " lanes on device " + device.name() + ", " +
                    (made->arithmetic.empty() ? "backend " + std::string(model_->backend())
@@ -275,6 +278,27 @@ class Infer final : public Node {
     stacking.takes_unseen = padded_.empty();
     stacking.gives_unseen = padded_.empty() && std::ranges::all_of(model_->outputs(), same_batch);
     return stacking;
+  }
+
+  // Known where what is wired, or the model, says all extents. Of tensors that are no numbers the
+  // values may matter, and nothing is padded that is not here yet.
+  ExpectedRun expected_run(const Resolve& plan, std::int64_t batch) const {
+    ExpectedRun run;
+    for (const ModelPort& input : model_->inputs()) {
+      const auto wired = std::ranges::find_if(
+          plan.inputs(), [&](const WiredInput& w) { return is_named(w, input); });
+      const bool says_dims =
+          wired != plan.inputs().end() && wired->type.tensor && wired->type.tensor->dims;
+      const std::vector<Dim> dims = says_dims ? *wired->type.tensor->dims : *item_type(input).dims;
+      if (input.dtype != DType::kF32 || !padded_.empty() ||
+          !std::ranges::all_of(dims, &Dim::is_static)) {
+        return {};
+      }
+      Shape shape{batch};
+      for (const Dim& dim : dims) shape.push_back(dim.size);
+      run.inputs.push_back(shape);
+    }
+    return run;
   }
 
   // The backends beside the native one, in the order in which `auto` tries them.
@@ -589,6 +613,7 @@ class Infer final : public Node {
   std::vector<Worker> workers_;
   std::vector<PaddedAxis> padded_;
   std::int64_t fixed_batch_ = 0;  // 0 or 1: any
+  ExpectedRun expected_;          // on a device
 };
 
 [[maybe_unused]] const bool kRegistered = register_node<Infer>();

@@ -151,7 +151,7 @@ nodes:
 
   EXPECT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_EQ(results(), on_cpu);
-  const Finished lost = sluice(std::string(kGpu) + "FAKE_LOST_AT=10 ", "");
+  const Finished lost = sluice(std::string(kGpu) + "FAKE_LOST_AT=60 ", "");
   EXPECT_EQ(lost.exit_code, 3) << lost.err;
   EXPECT_THAT(lost.err,
               HasSubstr("goes on on the CPU: node `input + model + share + best`, lane "));
@@ -239,8 +239,23 @@ TEST_F(Gpu, ThatIsLostLeavesTheRestToTheCpuWhereNobodyAskedForIt) {
   EXPECT_THAT(results(), HasSubstr("p33.png"));
 }
 
+// The model is tried before the first item moves.
+TEST_F(Gpu, ThatDoesNotWorkIsFoundWhenTheRunStarts) {
+  const std::string lost = std::string(kGpu) + "FAKE_LOST_AT=2 ";
+
+  const Finished free = sluice(lost, "--set nodes.model.precision=fp16");
+  const Finished bound =
+      sluice(lost, "--set nodes.model.precision=fp16 --set nodes.model.device=cuda");
+
+  EXPECT_EQ(free.exit_code, 0) << free.err;
+  EXPECT_THAT(free.err,
+              HasSubstr("model + best: runs on the CPU: trying `model.onnx` on cuda:0: "));
+  EXPECT_EQ(bound.exit_code, 2) << bound.err;
+  EXPECT_THAT(bound.err, HasSubstr("error: model + best: trying `model.onnx` on cuda:0: "));
+}
+
 TEST_F(Gpu, ThatIsLostEndsARunThatIsMeantForIt) {
-  const std::string lost = std::string(kGpu) + "FAKE_LOST_AT=10 ";
+  const std::string lost = std::string(kGpu) + "FAKE_LOST_AT=50 ";
 
   const Finished finished =
       sluice(lost, "--set nodes.model.precision=fp16 --set nodes.model.device=cuda");
