@@ -1,7 +1,7 @@
 #pragma once
 
 #include "sluice/runtime/host.h"
-#include "sluice/runtime/lane_chain.h"
+#include "sluice/runtime/lane_call.h"
 #include "sluice/runtime/lanes/lane_set.h"
 #include "sluice/runtime/pairing.h"
 #include "sluice/runtime/worker_threads.h"

@@ -1,6 +1,6 @@
 #include "sluice/graphs/make_plan.h"
 #include "sluice/graphs/render.h"
-#include "sluice/runtime/lane_chain.h"
+#include "sluice/runtime/lane_call.h"
 #include "sluice/runtime/lanes/sim_device.h"
 #include "sluice/runtime/pipeline.h"
 
