@@ -48,7 +48,7 @@ class AppIn final : public Node, public HasAppInput {
                                            "tensors may be pushed that are in its memory.")
                                        .rejects("device.tensor",
                                                 "the tensor is in a GPU's memory, where the node "
-                                                "takes none of that GPU")
+                                                "takes none of that GPU, or has gaps there")
                                        .example(
                                            "nodes:\n  texts: { type: app_in, payload: Text }\n  "
                                            "end: { type: app_out, from: texts }\n");
@@ -96,8 +96,16 @@ class AppIn final : public Node, public HasAppInput {
  private:
   Status check_place(const PayloadRef& payload) const {
     if (&payload.type() != &payload_type<Tensor>()) return Status::ok();
-    const Buffer& bytes = payload.get<Tensor>().buffer();
-    if (bytes.is_on_host() || (device_ && bytes.ordinal() == *device_)) return Status::ok();
+    const Tensor& tensor = payload.get<Tensor>();
+    const Buffer& bytes = tensor.buffer();
+    if (bytes.is_on_host()) return Status::ok();
+    if (device_ && bytes.ordinal() == *device_) {
+      return tensor.is_contiguous()
+                 ? Status::ok()
+                 : invalid("device.tensor", "on a device a tensor may have no gaps; this one is " +
+                                                tensor.shape().to_string() + " with strides " +
+                                                tensor.strides().to_string());
+    }
     return invalid("device.tensor",
                    "the tensor is in the memory of GPU " + std::to_string(bytes.ordinal()) +
                        (device_ ? ", and the node's device is another"

@@ -12,6 +12,7 @@
 #include "sluice/nodes/infer/choose_backend.h"
 #include "sluice/nodes/infer/device_programs.h"
 #include "sluice/nodes/infer/padded_tensors.h"
+#include "sluice/nodes/infer/session_inputs.h"
 
 #include <algorithm>
 #include <cstring>
@@ -441,7 +442,10 @@ class Infer final : public Node {
     prepared.real.clear();
     prepared.is_padded = false;
     for (std::size_t i = 0; i < item.inputs().size(); ++i) {
-      const Tensor& tensor = item.inputs()[i].get<Tensor>();
+      const Result<Tensor> dense =
+          contiguous_input(model_->inputs()[i], item.inputs()[i].get<Tensor>(), item.budget());
+      if (!dense) return dense.status();
+      const Tensor& tensor = *dense;
       Shape shape = tensor.shape();
       prepared.real.push_back(shape);
       for (const PaddedAxis& padded : padded_) {

@@ -424,9 +424,12 @@ nodes:
   EXPECT_EQ(twice.shape(), shape);
   // The simulated device's memory can be read here, as no GPU's can.
   EXPECT_EQ(testing::values_of<float>(twice), std::vector<float>(30, std::log(std::log(1e9F))));
+  Ticket gaps = given.push(Tensor(DType::kF32, {3, 1, 5}, Shape{10, 1, 1}, twice.buffer(), 0));
+  EXPECT_EQ(gaps.wait(), Outcome::kRejected);
+  EXPECT_THAT(gaps.status().message(), HasSubstr("no gaps; this one is [3,1,5] with strides [10"));
   Ticket integers = given.push(Tensor(DType::kI32, shape, twice.buffer()));
   EXPECT_EQ(integers.wait(), Outcome::kRejected);
-  EXPECT_THAT(integers.status().message(), HasSubstr("a tensor of i32 is to be in the host's"));
+  EXPECT_THAT(integers.status().message(), HasSubstr("takes f32, i32 was given"));
   pipeline.drain(kLongEnough);
 }
 

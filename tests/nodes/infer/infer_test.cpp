@@ -118,6 +118,23 @@ TEST_P(InferOnEachBackend, PadsAnItemToItsOwnBucketWhateverStandsBesideIt) {
   EXPECT_THAT(floats(node.process(one(row({4, 4})))), ElementsAre(2));
 }
 
+// As a program may have them, of a picture whose colours lie side by side, say.
+TEST_P(InferOnEachBackend, TakesTensorsWithGaps) {
+  const Tensor pairs = tensor_of<float>(Shape{5, 2}, {1, 9, 2, 9, 3, 9, 4, 9, 5, 9});
+  const Tensor firsts(DType::kF32, Shape{1, 1, 5}, Shape{10, 10, 2}, pairs.buffer(), 0);
+  for (const CommonOptions& common : {CommonOptions(), padded_to(4, 16)}) {
+    NodeHarness node("infer", {{"model", wide_model().save("wide.onnx")}, {"backend", GetParam()}},
+                     common);
+    node.wire("", tensor_type({{1, ""}, {1, ""}, {-1, "W"}}, "chw"));
+    ASSERT_THAT(node.open(), IsOk());
+
+    const auto run = node.process(one(firsts));
+
+    ASSERT_THAT(run.status, IsOk());
+    EXPECT_THAT(floats(run), ElementsAre(3, 6, 9, 12, 9));
+  }
+}
+
 TEST_P(InferOnEachBackend, RejectsAnItemThatNoBucketHolds) {
   NodeHarness node("infer", {{"model", wide_model().save("wide.onnx")}, {"backend", GetParam()}},
                    padded_to(4, 8));
