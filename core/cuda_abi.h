@@ -18,6 +18,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+// NOLINTBEGIN(readability-identifier-naming): names as C has them
 
 typedef enum sluice_cuda_result {
   SLUICE_CUDA_OK = 0,
@@ -382,6 +383,7 @@ typedef struct sluice_cuda_api {
 // The one symbol of the plugin.
 const sluice_cuda_api* sluice_cuda(void);
 
+// NOLINTEND(readability-identifier-naming)
 #ifdef __cplusplus
 }
 #endif

@@ -149,8 +149,8 @@ Status LaneCall::put_together(LaneRun& run, std::int64_t batch, Item& payer) {
     std::size_t end = begin + 1;
     while (end < group_.size() && are_alike(inputs_[group_[begin]], inputs_[group_[end]])) ++end;
     const std::int64_t missing = end == group_.size() ? batch - static_cast<std::int64_t>(end) : 0;
-    const Status status = put_together(run, std::span(group_).subspan(begin, end - begin),
-                                       static_cast<std::int64_t>(end - begin) + missing, payer);
+    Status status = put_together(run, std::span(group_).subspan(begin, end - begin),
+                                 static_cast<std::int64_t>(end - begin) + missing, payer);
     if (!status.is_ok()) return status;
     run.parts.back().end_row = end;
     begin = end;

@@ -135,7 +135,7 @@ PlanNode LaneChain::fused(const Plan& plan, std::span<PlanNode* const> nodes) {
 Status LaneChain::open(std::size_t workers) {
   for (std::size_t i = 0; i < members_.size(); ++i) {
     Context ctx(*members_[i]->on_device, nullptr, 0);
-    const Status opened = node_calls::open(*members_[i]->node, ctx, workers);
+    Status opened = node_calls::open(*members_[i]->node, ctx, workers);
     if (opened.is_ok()) continue;
     while (i > 0) {
       Member& before = *members_[--i];
@@ -172,6 +172,7 @@ Result<std::vector<std::shared_ptr<DeviceProgram>>> LaneChain::programs(Device& 
     }
   }
   std::vector<std::shared_ptr<DeviceProgram>> all;
+  all.reserve(lanes);
   const auto first = gathers_ ? ChainProgram::First::kTakesEach : ChainProgram::First::kTakesAll;
   for (auto& links : chains) {
     all.push_back(std::make_shared<ChainProgram>(std::move(links), first));

@@ -138,8 +138,7 @@ Status ChainProgram::run(const Run& run) {
                              run.arena.offset_bytes + step.passed_on_at);
       }
     }
-    const Status status =
-        run_step(i, step, run, i == 0 ? run.inputs : std::span(&passed_on, 1), outputs);
+    Status status = run_step(i, step, run, i == 0 ? run.inputs : std::span(&passed_on, 1), outputs);
     if (!status.is_ok()) return status;
     if (!is_last) passed_on = outputs[link.passed_on];
   }
