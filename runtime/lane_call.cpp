@@ -12,9 +12,15 @@
 namespace sluice {
 namespace {
 
-// Shapes may depend on the values of other types than these, which are looked at by the host.
-Status check_place(std::span<const Tensor> inputs) {
+// Shapes may depend on the values of other types than f32, which are looked at by the host; and
+// items are put together along one more axis.
+Status check_inputs(std::span<const Tensor> inputs) {
   for (const Tensor& input : inputs) {
+    if (input.shape().rank() >= Shape::kMaxRank) {
+      return unsupported("lane.input", "a tensor of " + std::to_string(input.shape().rank()) +
+                                           " axes; on a device it may have " +
+                                           std::to_string(Shape::kMaxRank - 1));
+    }
     if (input.buffer().is_on_host() || input.dtype() == DType::kF32) continue;
     return unsupported("lane.input", "a tensor of " + std::string(to_string(input.dtype())) +
                                          " is to be in the host's memory, not a device's");
@@ -86,7 +92,7 @@ void LaneCall::take_inputs(LaneChain& chain, std::size_t worker, std::span<Item>
     Context ctx(*first.on_device, &own, worker);
     Result<std::vector<Tensor>> inputs = node_calls::device_inputs(*first.node, ctx);
     emissions_.clear();
-    const Status there = inputs ? check_place(*inputs) : inputs.status();
+    const Status there = inputs ? check_inputs(*inputs) : inputs.status();
     if (!there.is_ok()) {
       chain.reject(first, items[i], there);
     } else if (!inputs->empty()) {

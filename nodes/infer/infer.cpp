@@ -447,6 +447,10 @@ class Infer final : public Node {
       if (!dense) return dense.status();
       const Tensor& tensor = *dense;
       Shape shape = tensor.shape();
+      if (shape.rank() >= Shape::kMaxRank) {
+        return invalid("infer.shape", "input '" + model_->inputs()[i].name + "' is " +
+                                          shape.to_string() + ", and there is a batch axis to add");
+      }
       prepared.real.push_back(shape);
       for (const PaddedAxis& padded : padded_) {
         if (padded.input != i || padded.axis >= shape.rank()) continue;

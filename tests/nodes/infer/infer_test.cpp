@@ -135,6 +135,16 @@ TEST_P(InferOnEachBackend, TakesTensorsWithGaps) {
   }
 }
 
+TEST_P(InferOnEachBackend, RejectsATensorWithoutRoomForTheBatchAxis) {
+  NodeHarness node("infer", {{"model", wide_model().save("wide.onnx")}, {"backend", GetParam()}});
+  node.wire("", tensor_type({{1, ""}, {1, ""}, {-1, "W"}}));
+  ASSERT_THAT(node.open(), IsOk());
+
+  const auto run = node.process(one(tensor_of<float>(Shape{1, 1, 1, 1, 1, 1, 1, 2}, {1, 2})));
+
+  EXPECT_THAT(run.status, FailsWith("infer.shape", "[1,1,1,1,1,1,1,2], and there is a batch axis"));
+}
+
 TEST_P(InferOnEachBackend, RejectsAnItemThatNoBucketHolds) {
   NodeHarness node("infer", {{"model", wide_model().save("wide.onnx")}, {"backend", GetParam()}},
                    padded_to(4, 8));

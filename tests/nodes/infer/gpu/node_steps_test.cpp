@@ -103,6 +103,16 @@ TEST(NodesOnADevice, GiveAndRejectWhatTheyDoOnTheCpu) {
   }
 }
 
+TEST(NodesOnADevice, TakeTensorsThatCanBePutTogether) {
+  const Tensor seven = tensor_of<float>(Shape{1, 1, 1, 1, 1, 2, 2}, {1, 2, 3, 4});
+  const Tensor eight = tensor_of<float>(Shape{1, 1, 1, 1, 1, 1, 2, 2}, {1, 2, 3, 4});
+
+  const std::vector<std::string> became = run<Tensor>("type: softmax", "sim", {seven, eight});
+
+  EXPECT_EQ(became[0], run<Tensor>("type: softmax", "cpu", {seven})[0]);
+  EXPECT_EQ(became[1], "lane.input: a tensor of 8 axes; on a device it may have 7");
+}
+
 Image noise(int width, int height, int channels) {
   return image_of(width, height, channels, [](int x, int y, int c) {
     return (x * 37 + y * 101 + c * 59 + x * y * 13) % 256;
