@@ -151,7 +151,7 @@ nodes:
 
   EXPECT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_EQ(results(), on_cpu);
-  const Finished lost = sluice(std::string(kGpu) + "FAKE_LOST_AT=60 ", "");
+  const Finished lost = sluice(std::string(kGpu) + "FAKE_LOST_AT=45 ", "");
   EXPECT_EQ(lost.exit_code, 3) << lost.err;
   EXPECT_THAT(lost.err,
               HasSubstr("goes on on the CPU: node `input + model + share + best`, lane "));
@@ -185,7 +185,7 @@ nodes:
 
   EXPECT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_EQ(results(), expected);
-  const Finished lost = sluice(std::string(kGpu) + "FAKE_LOST_AT=40 ", "");
+  const Finished lost = sluice(std::string(kGpu) + "FAKE_LOST_AT=70 ", "");
   EXPECT_EQ(lost.exit_code, 3) << lost.err;
   EXPECT_THAT(lost.err, HasSubstr("IN=" + std::to_string(kPictures) + " "));
 }
@@ -225,7 +225,7 @@ nodes:
 }
 
 TEST_F(Gpu, ThatIsLostLeavesTheRestToTheCpuWhereNobodyAskedForIt) {
-  const std::string lost = std::string(kGpu) + "FAKE_LOST_AT=10 ";
+  const std::string lost = std::string(kGpu) + "FAKE_LOST_AT=18 ";
 
   const Finished finished =
       sluice(lost, "--set nodes.model.precision=fp16 --set nodes.model.streams=1");
@@ -255,7 +255,7 @@ TEST_F(Gpu, ThatDoesNotWorkIsFoundWhenTheRunStarts) {
 }
 
 TEST_F(Gpu, ThatIsLostEndsARunThatIsMeantForIt) {
-  const std::string lost = std::string(kGpu) + "FAKE_LOST_AT=50 ";
+  const std::string lost = std::string(kGpu) + "FAKE_LOST_AT=40 ";
 
   const Finished finished =
       sluice(lost, "--set nodes.model.precision=fp16 --set nodes.model.device=cuda");
