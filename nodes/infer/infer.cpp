@@ -11,6 +11,7 @@
 #include "sluice/core/registry.h"
 #include "sluice/nodes/infer/choose_backend.h"
 #include "sluice/nodes/infer/device_programs.h"
+#include "sluice/nodes/infer/model_ports.h"
 #include "sluice/nodes/infer/padded_tensors.h"
 #include "sluice/nodes/infer/session_inputs.h"
 
@@ -22,33 +23,6 @@
 
 namespace sluice {
 namespace {
-
-// A wired input without a name is the model's only one.
-bool is_named(const WiredInput& wired, const ModelPort& port) {
-  return wired.name.empty() || wired.name == port.name;
-}
-
-// What one item of a model's port looks like: the batch axis is the model's own.
-TensorType item_type(const ModelPort& port) {
-  std::vector<Dim> dims = port.dims;
-  if (!dims.empty()) dims.erase(dims.begin());
-  return {port.dtype, std::move(dims), ""};
-}
-
-// A port's name from an output's, which may hold what YAML's `node.port` cannot.
-std::string port_name(const std::string& output) {
-  std::string name = output;
-  for (char& c : name) {
-    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_') c = '_';
-  }
-  return name;
-}
-
-std::string joined(const std::vector<ModelPort>& ports) {
-  std::string names;
-  for (const ModelPort& port : ports) names += (names.empty() ? "" : ", ") + port.name;
-  return names;
-}
 
 class Infer final : public Node {
  public:
@@ -108,8 +82,8 @@ class Infer final : public Node {
     add_outputs(plan, ports);
     if (model_->may_wait()) ports.execution = ExecutionClass::kBlocking;
     const bool has_lanes = plan.common().has_lanes() && runs_on_device(plan);
-    if (has_lanes) ports.execution = ExecutionClass::kLanes;
     if (has_lanes) {
+      ports.execution = ExecutionClass::kLanes;
       ports.stacking = stacking(plan);
       expected_ = expected_run(plan, ports.stacking.most);
     }
@@ -251,15 +225,6 @@ class Infer final : public Node {
                         "a GPU");
   }
 
-  // Whether items can be stacked: every input and output begins with the batch, which is open.
-  bool takes_any_batch() const {
-    const auto is_open = [](const ModelPort& port) {
-      return !port.dims.empty() && !port.dims[0].is_static();
-    };
-    return std::ranges::all_of(model_->inputs(), is_open) &&
-           std::ranges::all_of(model_->outputs(), is_open);
-  }
-
   // On a device numbers need not go through the host between this node and its neighbours, where
   // they go into the model as they come.
   Stacking stacking(const Resolve& plan) const {
@@ -267,17 +232,11 @@ class Infer final : public Node {
     if (fixed_batch_ > 1) {
       stacking.most = fixed_batch_;
       stacking.is_fixed = true;
-    } else if (model_->backend() == "native" && takes_any_batch()) {
+    } else if (model_->backend() == "native" && takes_any_batch(*model_)) {
       stacking.most = plan.common().batch_max;
     }
-    const std::vector<ModelPort>& inputs = model_->inputs();
-    const auto same_batch = [&](const ModelPort& output) {
-      if (output.dims.empty() || inputs[0].dims.empty()) return false;
-      const Dim &in = inputs[0].dims[0], &out = output.dims[0];
-      return in.is_static() == out.is_static() && (!in.is_static() || in.size == out.size);
-    };
     stacking.takes_unseen = padded_.empty();
-    stacking.gives_unseen = padded_.empty() && std::ranges::all_of(model_->outputs(), same_batch);
+    stacking.gives_unseen = padded_.empty() && keeps_batch(*model_);
     return stacking;
   }
 
@@ -346,7 +305,7 @@ class Infer final : public Node {
       plan.input_problem(wired.name, "SL0506",
                          ambiguous ? "the model has several inputs"
                                    : "the model has no input `" + wired.name + "`",
-                         "inputs: " + joined(inputs));
+                         "inputs: " + joined_names(inputs));
       return;
     }
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -524,50 +483,37 @@ class Infer final : public Node {
     const std::vector<Tensor>& first = worker.prepared[worker.order.front()].inputs;
     worker.group.clear();
     std::erase_if(worker.order, [&](std::size_t i) {
-      const bool joins = worker.group.size() < group_size() &&
+      const bool joins = std::cmp_less(worker.group.size(), batch()) &&
                          std::ranges::equal(worker.prepared[i].inputs, first, same_shape);
       if (joins) worker.group.push_back(i);
       return joins;
     });
   }
 
-  std::size_t group_size() const {
-    return static_cast<std::size_t>(std::max(std::int64_t{1}, fixed_batch_));
-  }
+  // Of one run of a session.
+  std::int64_t batch() const { return std::max(std::int64_t{1}, fixed_batch_); }
 
   Result<std::span<Tensor>> run_group(Worker& worker, Item& payer) {
     if (Status status = stack_group(worker, payer); !status.is_ok()) return status;
     return run(worker, payer);
   }
 
-  // Makes the worker's inputs those of the group, with their batch axis. Bytes are copied only
-  // where that is longer than one.
+  // Makes the worker's inputs those of the group, one behind the other.
   Status stack_group(Worker& worker, Item& payer) const {
     worker.inputs.clear();
     for (std::size_t input = 0; input < model_->inputs().size(); ++input) {
       const Tensor& like = worker.prepared[worker.group.front()].inputs[input];
-      if (fixed_batch_ <= 1) {
-        worker.inputs.push_back(like.reshaped(with_batch(like.shape(), 1)));
-        continue;
-      }
-      Result<Tensor> whole = stacked(worker, input, fixed_batch_, payer);
+      Result<Tensor> whole =
+          payer.allocate_tensor(like.dtype(), with_batch(like.shape(), fixed_batch_));
       if (!whole) return whole.status();
+      std::memset(whole->raw(), 0, whole->size_bytes());
+      for (std::size_t row = 0; row < worker.group.size(); ++row) {
+        std::memcpy(whole->raw() + row * like.size_bytes(),
+                    worker.prepared[worker.group[row]].inputs[input].raw(), like.size_bytes());
+      }
       worker.inputs.push_back(std::move(*whole));
     }
     return Status::ok();
-  }
-
-  static Result<Tensor> stacked(const Worker& worker, std::size_t input, std::int64_t batch,
-                                Item& payer) {
-    const Tensor& like = worker.prepared[worker.group.front()].inputs[input];
-    Result<Tensor> whole = payer.allocate_tensor(like.dtype(), with_batch(like.shape(), batch));
-    if (!whole) return whole;
-    std::memset(whole->raw(), 0, whole->size_bytes());
-    for (std::size_t row = 0; row < worker.group.size(); ++row) {
-      std::memcpy(whole->raw() + row * like.size_bytes(),
-                  worker.prepared[worker.group[row]].inputs[input].raw(), like.size_bytes());
-    }
-    return whole;
   }
 
   // One item's row of each output, cut back to what its real size gives.
@@ -608,8 +554,7 @@ class Infer final : public Node {
     if (const auto found = worker.shapes.find(key); found != worker.shapes.end())
       return &found->second;
     std::vector<Shape> inputs;
-    for (const Shape& shape : real)
-      inputs.push_back(with_batch(shape, static_cast<std::int64_t>(group_size())));
+    for (const Shape& shape : real) inputs.push_back(with_batch(shape, batch()));
     Result<std::vector<Shape>> shapes = model_->output_shapes(inputs);
     if (!shapes) return shapes.status();
     if (worker.shapes.size() >= kKept) worker.shapes.clear();
