@@ -11,13 +11,12 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t kBurst = 64;  // items a step moves at most
-constexpr std::size_t kSlots = 2;   // of each lane
 
 std::size_t worker_count(const PlanNode& node, int pool_threads) {
   if (node.spec().concurrency() == Concurrency::kSerial) return 1;
   // One more for each lane is prepared while the slots are busy.
   if (node.execution() == ExecutionClass::kLanes && node.common.parallel == 0) {
-    return static_cast<std::size_t>(node.common.lanes()) * (kSlots + 1);
+    return static_cast<std::size_t>(node.common.lanes()) * (LaneOptions::kSlots + 1);
   }
   return static_cast<std::size_t>(node.common.parallel > 0 ? node.common.parallel : pool_threads);
 }
@@ -71,50 +70,6 @@ Status ProcessHost::open() {
   }
   if (opened.is_ok() && chain_) opened = open_lanes();
   return opened;
-}
-
-// A node that was put on a device because there is one goes on without where that cannot be used
-// after all.
-Status ProcessHost::open_lanes() {
-  Status opened = make_lanes();
-  if (opened.is_ok() || !plan_node_.common.device_is_chosen) return opened;
-  has_left_device_.store(true, std::memory_order_release);
-  Log(name()).warning("runs on the CPU: " + opened.message());
-  return Status::ok();
-}
-
-Status ProcessHost::make_lanes() {
-  Result<Devices::Opened> device = engine_.devices().open(plan_node_.common.device);
-  if (!device) return device.status();
-  auto programs =
-      chain_->programs(*device->device, static_cast<std::size_t>(plan_node_.common.lanes()));
-  if (!programs) return programs.status();
-  LaneOptions options;
-  options.node = name();
-  options.slots = kSlots;
-  options.timeout = plan_node_.common.gpu_timeout;
-  options.pool = device->pool;
-  options.executor = [this](Runnable& work) { engine_.scheduler().submit(pool_place_, work); };
-  auto lanes = LaneSet::create(device->device, device->poller, std::move(*programs), options);
-  if (!lanes) return lanes.status();
-  lanes_ = std::move(*lanes);
-  return Status::ok();
-}
-
-// What was on a device that is lost has failed. A node that was put there because it was there goes
-// on without; of one that was meant to be there, nothing more can come.
-void ProcessHost::look_for_loss(const Status& status) {
-  if (status.reason() != "device.lost") return;
-  if (!common->device_is_chosen) {
-    fail_run(status);
-  } else if (!has_left_device_.exchange(true, std::memory_order_acq_rel)) {
-    Log(name()).warning("goes on on the CPU: " + status.message());
-  }
-}
-
-// Of a run that ends early, what is on the device need not come to its end.
-void ProcessHost::end_thread() {
-  if (lanes_) lanes_->cancel(Status(Code::kCancelled, "run.aborted", "the run was ended"));
 }
 
 Status ProcessHost::close() {

@@ -9,6 +9,49 @@
 
 namespace sluice {
 
+// A node that was put on a device because there is one goes on without where that cannot be used
+// after all.
+Status ProcessHost::open_lanes() {
+  Status opened = make_lanes();
+  if (opened.is_ok() || !plan_node_.common.device_is_chosen) return opened;
+  has_left_device_.store(true, std::memory_order_release);
+  Log(name()).warning("runs on the CPU: " + opened.message());
+  return Status::ok();
+}
+
+Status ProcessHost::make_lanes() {
+  Result<Devices::Opened> device = engine_.devices().open(plan_node_.common.device);
+  if (!device) return device.status();
+  auto programs =
+      chain_->programs(*device->device, static_cast<std::size_t>(plan_node_.common.lanes()));
+  if (!programs) return programs.status();
+  LaneOptions options;
+  options.node = name();
+  options.timeout = plan_node_.common.gpu_timeout;
+  options.pool = device->pool;
+  options.executor = [this](Runnable& work) { engine_.scheduler().submit(pool_place_, work); };
+  auto lanes = LaneSet::create(device->device, device->poller, std::move(*programs), options);
+  if (!lanes) return lanes.status();
+  lanes_ = std::move(*lanes);
+  return Status::ok();
+}
+
+// What was on a device that is lost has failed. A node that was put there because it was there goes
+// on without; of one that was meant to be there, nothing more can come.
+void ProcessHost::look_for_loss(const Status& status) {
+  if (status.reason() != "device.lost") return;
+  if (!common->device_is_chosen) {
+    fail_run(status);
+  } else if (!has_left_device_.exchange(true, std::memory_order_acq_rel)) {
+    Log(name()).warning("goes on on the CPU: " + status.message());
+  }
+}
+
+// Of a run that ends early, what is on the device need not come to its end.
+void ProcessHost::end_thread() {
+  if (lanes_) lanes_->cancel(Status(Code::kCancelled, "run.aborted", "the run was ended"));
+}
+
 void ProcessHost::Work::run() {
   ProcessHost& host = host_;
   if (emissions.size() < item_count) emissions.resize(item_count);

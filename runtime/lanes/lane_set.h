@@ -36,7 +36,8 @@ struct LaneOptions {
   std::string node;  // whose lanes these are, for messages
   // Work in flight in each lane: 2 hide the copies of one behind the kernel of the other, 3 also
   // copies that take as long as the kernel. Each holds pinned and device memory.
-  std::size_t slots = 2;
+  static constexpr std::size_t kSlots = 2;
+  std::size_t slots = kSlots;
   // After that long as the oldest of its lane, a piece of work is given up.
   Duration timeout = std::chrono::seconds(30);
   // Runs what copies an item's bytes and tells its results, once each, on another thread or later;
