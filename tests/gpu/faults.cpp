@@ -1,7 +1,7 @@
 // What goes wrong on purpose (M14); faults.py runs it and holds the time.
 //   gpu_faults memory    a program wants more memory than there is; then one that does not works
-//   gpu_faults sticky    an operator writes where there is no memory: everything fails, nothing
-//   hangs gpu_faults load      prints READY once lanes are under load, and goes on until SIGINT
+//   gpu_faults sticky    an operator writes where there is no memory: all fails, nothing hangs
+//   gpu_faults load      prints READY once lanes are under load, and goes on until SIGINT
 #include "sluice/core/cuda_status.h"
 
 #include "tests/gpu/support/arguments.h"
@@ -13,6 +13,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <semaphore>
 #include <thread>
 
 namespace sluice::gpu_suite {
@@ -130,38 +131,53 @@ int sticky_error(Rig& rig) {
   return after.reason() == "device.lost" ? outcome : fail("the device is not lost for good");
 }
 
-std::atomic<bool> was_told{false};
+// For `load`, which waits for one: before there are other threads, so that none of them takes it.
+sigset_t hold_interrupts() {
+  sigset_t interrupts;
+  sigemptyset(&interrupts);
+  sigaddset(&interrupts, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &interrupts, nullptr);
+  return interrupts;
+}
 
-int load(LaneBench& bench) {
-  std::signal(SIGINT, [](int) { was_told = true; });
+int load(LaneBench& bench, const sigset_t& interrupts) {
   const auto programs = bench.programs(4);
   if (!programs) return fail(programs.status().message());
   const Result<std::vector<Tensor>> inputs = bench.inputs(bench.batch(64));
   if (!inputs) return fail(inputs.status().message());
   const Result<std::unique_ptr<LaneSet>> set = open_lanes(bench.rig(), *programs, 4, 2);
   if (!set) return fail(set.status().message());
+  constexpr int kCallers = 64;
+  std::counting_semaphore<> came_back(0);
   LoadResult result;
   std::jthread callers([&] {
-    result = put_load({64, 0, 60}, [&](std::size_t) { return through(**set, *inputs); });
+    result = put_load({kCallers, 0, 60}, [&](std::size_t) -> Call {
+      return [&came_back, call = through(**set, *inputs)] {
+        Status status = call();
+        came_back.release();
+        return status;
+      };
+    });
   });
-  while ((*set)->stats().done < 64 && !was_told)
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < kCallers; ++i) came_back.acquire();
   std::puts("READY");
   std::fflush(stdout);
-  while (!was_told) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  int signal = 0;
+  sigwait(&interrupts, &signal);
   (*set)->cancel(Status(Code::kCancelled, "run.interrupted", "SIGINT"));
   callers.join();
   return result.status.reason() == "run.interrupted" ? 130 : fail(result.status.message());
 }
 
 int run(const Arguments& arguments) {
+  const std::string what = arguments.names.empty() ? "" : arguments.names.front();
+  const sigset_t interrupts = what == "load" ? hold_interrupts() : sigset_t{};
   Result<Rig> rig = open_rig(arguments.device);
   if (!measured("m14.*", rig.status())) return kNoDevice;
-  const std::string what = arguments.names.empty() ? "" : arguments.names.front();
   if (what == "memory") return out_of_memory(*rig);
   if (what == "sticky") return sticky_error(*rig);
   LaneBench bench(*rig, arguments);
-  if (what == "load") return load(bench);
+  if (what == "load") return load(bench, interrupts);
   fail("which fault? memory, sticky or load");
   return 2;
 }

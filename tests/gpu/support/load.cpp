@@ -1,5 +1,6 @@
 #include "tests/gpu/support/load.h"
 
+#include <condition_variable>
 #include <mutex>
 #include <semaphore>
 #include <thread>
@@ -14,6 +15,7 @@ struct Shared {
   std::atomic<bool> counts{false};
   std::atomic<bool> ends{false};
   std::mutex mutex;
+  std::condition_variable ended;  // before its time
   LoadResult result;
   double runs = 0;
 };
@@ -36,16 +38,16 @@ void run_caller(Shared& shared, const Call& call) {
   auto& all = shared.result.latencies_us;
   all.insert(all.end(), latencies.begin(), latencies.end());
   if (shared.result.status.is_ok()) shared.result.status = status;
-  if (!status.is_ok()) shared.ends = true;
+  if (status.is_ok()) return;
+  shared.ends = true;
+  shared.ended.notify_all();
 }
 
-// Sleeps in steps, to end early where a caller has failed.
-void sleep_while_well(const Shared& shared, double seconds) {
-  const TimePoint begin = now();
-  while (!shared.ends && seconds_since(begin) < seconds) {
-    const double left = seconds - seconds_since(begin);
-    std::this_thread::sleep_for(std::chrono::duration<double>(std::min(left, 0.05)));
-  }
+// For that long, or until a caller has failed.
+void wait_while_well(Shared& shared, double seconds) {
+  std::unique_lock lock(shared.mutex);
+  shared.ended.wait_for(lock, std::chrono::duration<double>(seconds),
+                        [&] { return shared.ends.load(); });
 }
 
 }  // namespace
@@ -58,10 +60,10 @@ LoadResult put_load(const Load& load, const std::function<Call(std::size_t calle
     for (std::size_t i = 0; i < load.callers; ++i) {
       threads.emplace_back([&shared, call = caller(i)] { run_caller(shared, call); });
     }
-    sleep_while_well(shared, load.warm_up_s);
+    wait_while_well(shared, load.warm_up_s);
     shared.counts = true;
     const TimePoint begin = now();
-    sleep_while_well(shared, load.seconds);
+    wait_while_well(shared, load.seconds);
     counted_s = seconds_since(begin);
     shared.ends = true;
   }

@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 
 namespace sluice::gpu_suite {
 namespace {
@@ -28,8 +30,14 @@ void sample(const std::stop_token& stop, std::vector<double>& samples) {
   void* device = nullptr;
   if (!init || !device_by_index || !utilization_of) return;
   if (init() != 0 || device_by_index(0, &device) != 0) return;
-  while (!stop.stop_requested()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  std::mutex mutex;
+  std::condition_variable_any stopped;
+  const auto goes_on = [&] {
+    std::unique_lock lock(mutex);
+    return !stopped.wait_for(lock, stop, std::chrono::milliseconds(100),
+                             [&] { return stop.stop_requested(); });
+  };
+  while (goes_on()) {
     Utilization now{};
     if (utilization_of(device, &now) == 0) samples.push_back(now.gpu);
   }
