@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-// Which nodes of a plan run as one piece of work on their device.
+// Which nodes of a plan run as one piece of work on their device, and which tensors stay on it.
 
 namespace sluice {
 namespace {

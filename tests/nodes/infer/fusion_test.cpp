@@ -50,6 +50,15 @@ std::string any_batch() {
   return path;
 }
 
+std::string sum_model() {
+  return OnnxWriter()
+      .input("a", {"N", 3, "H", "W"})
+      .input("b", {"N", 3, "H", "W"})
+      .node("Add", {"a", "b"}, {"y"})
+      .output("y")
+      .save("fusion_sum.onnx");
+}
+
 // `nodes` between pictures and `end`, each with `${params.device}` where it says DEVICE.
 std::string pipeline(const std::string& nodes, const std::string& last, const std::string& device) {
   std::string yaml = "params: { device: " + device +
@@ -133,15 +142,9 @@ TEST(Fusion, NeedsOneReaderThatReadsNothingElse) {
                           ", DEVICE }\n  seen: { type: discard, from: again }\n";
   EXPECT_THAT(chains(two, "model"), ElementsAre("tensor+model"));
 
-  const std::string sum = OnnxWriter()
-                              .input("a", {"N", 3, "H", "W"})
-                              .input("b", {"N", 3, "H", "W"})
-                              .node("Add", {"a", "b"}, {"y"})
-                              .output("y")
-                              .save("fusion_sum.onnx");
   EXPECT_THAT(chains(tensor_node() + "  other: { type: image.to_tensor, from: photos, DEVICE }\n" +
-                         "  model: { type: infer, from: { a: tensor, b: other }, model: " + sum +
-                         ", DEVICE }\n",
+                         "  model: { type: infer, from: { a: tensor, b: other }, model: " +
+                         sum_model() + ", DEVICE }\n",
                      "model"),
               IsEmpty());
 }
@@ -286,16 +289,10 @@ TEST(Fusion, LeavesWhatOnlyItsDeviceReadsThere) {
   const std::string one = nodes + "  end2: { type: discard, from: twice }\n";
   EXPECT_THAT(chains(one, "place.value"), ElementsAre("tensor+model+place"));
 
-  const std::string sum = OnnxWriter()
-                              .input("a", {"N", 3, "H", "W"})
-                              .input("b", {"N", 3, "H", "W"})
-                              .node("Add", {"a", "b"}, {"y"})
-                              .output("y")
-                              .save("fusion_sum.onnx");
   const std::string joined =
       "  tensor: { type: image.to_tensor, from: photos, std: 0.1, DEVICE }\n" +
       model_node("DEVICE, batch: { max: 4, wait: 1ms }") +
-      "  all: { type: infer, from: { a: tensor, b: model }, model: " + sum +
+      "  all: { type: infer, from: { a: tensor, b: model }, model: " + sum_model() +
       ", DEVICE, batch: { max: 8, wait: 1ms } }\n";
   EXPECT_THAT(chains(joined, "all"), ElementsAre("tensor+model"));
   EXPECT_THAT(
