@@ -284,8 +284,9 @@ class Node {
                                                                        std::size_t /*lanes*/) {
     return internal("node.programs", "this node runs on no device");
   }
-  // What the program takes for one item, without that axis: dense, in the host's memory. Items
-  // whose tensors are alike are put together, as many as Ports::stacking says.
+  // What the program takes for one item, without that axis: dense, in the host's memory or, passed
+  // on as it came, in the device's. Items whose tensors are alike are put together, as many as
+  // Ports::stacking says.
   virtual Result<std::vector<Tensor>> device_inputs(Context&) {
     return internal("node.device_inputs", "this node runs on no device");
   }
@@ -293,8 +294,9 @@ class Node {
   // asked for. Whether it takes an item's tensor of that shape.
   virtual Status check_device_input(Context&, const Shape& /*item*/) { return Status::ok(); }
   // Emits what the program has made of one item, or says why the item is rejected. The outputs are
-  // the item's own part of the program's, in the host's memory; one that stays on the device, for
-  // the node that follows, is empty. `inputs`: the shapes of what went in.
+  // the item's own part of the program's: in the host's memory; in the device's where the node
+  // gives unseen and only nodes of the device read; empty where the one reader is fused with it.
+  // `inputs`: the shapes of what went in.
   virtual Status device_outputs(Context&, std::span<const Shape> /*inputs*/,
                                 std::span<const Tensor> /*outputs*/) {
     return internal("node.device_outputs", "this node runs on no device");
